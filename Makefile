@@ -1,0 +1,54 @@
+# Everything starts from `python3` alone; the rest is installed here, pinned and hashed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+JOBS ?= auto
+
+.PHONY: help install demo test lint clients bench lock clean
+
+help:
+	@echo "make demo     start examples/fastapi-streaming, stream it once, serve until Ctrl-C"
+	@echo "make test     everything that checks the project"
+	@echo "make install  .venv with penstock in $(BIN)"
+	@echo "make clients  what only the real-client tests need"
+	@echo "make bench    the measurements of the README"
+	@echo "make lock     refresh requirements/*.txt from pyproject.toml"
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml requirements/lock.txt requirements/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "penstock needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.13" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/lock.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+demo: install
+	$(BIN)/python -m penstock.cli.demo
+
+test: install lint
+	$(BIN)/python -m pytest -n $(JOBS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+clients: install
+	@echo "no real-client tests yet: nothing to fetch"
+
+bench: install
+	$(BIN)/python -m bench
+
+lock: install
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --extra dev \
+		pyproject.toml -o requirements/lock.txt
+	echo 'uv' | $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
+		- -o requirements/bootstrap.txt
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

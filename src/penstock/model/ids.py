@@ -1,0 +1,34 @@
+"""Ids in AWS's shapes."""
+
+import hashlib
+import os
+import secrets
+import uuid
+
+
+def request_id() -> str:
+    """A random UUID, version 4, as Lambda names an invocation."""
+    return str(uuid.UUID(bytes=os.urandom(16), version=4))
+
+
+def environment_id() -> str:
+    """32 hex digits, as Lambda ends a log stream's name."""
+    return secrets.token_hex(16)
+
+
+def trace_id(epoch: float) -> str:
+    """An X-Ray root: `1-<8 hex of epoch seconds>-<24 hex>`.
+
+    https://docs.aws.amazon.com/xray/latest/devguide/xray-api-sendingdata.html#xray-api-traceids
+    """
+    return f"1-{int(epoch):08x}-{secrets.token_hex(12)}"
+
+
+def url_id(*parts: str) -> str:
+    """The stable first label of a Function URL: 32 lower-case characters derived from `parts`."""
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
+
+
+def physical_suffix(*parts: str) -> str:
+    """CloudFormation's random tail of a generated name (12 upper-case characters), made stable."""
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:12].upper()
