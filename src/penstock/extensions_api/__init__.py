@@ -1,0 +1,1 @@
+"""What extensions inside an execution environment talk to."""

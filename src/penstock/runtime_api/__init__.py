@@ -1,0 +1,1 @@
+"""What the runtime inside an execution environment talks to."""

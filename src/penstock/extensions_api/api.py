@@ -1,0 +1,242 @@
+"""The Extensions API of one execution environment under Managed Instances: SHUTDOWN is the only event there is.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
+https://github.com/aws/aws-lambda-runtime-interface-emulator (internal/lambda-managed-instances/rapi)
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from penstock.extensions_api import messages
+from penstock.extensions_api.extension import Extension, State
+from penstock.model.limits import MAX_ERROR_BODY_BYTES, MAX_EXTENSIONS
+from penstock.wire.http_server import DISCARD, Discard, Exchange, HttpConnection
+
+_KNOWN_TYPE: Final = re.compile(r"Extension\.[A-Z][a-zA-Z]+")
+
+
+class ExtensionsApi:
+    """`identity` is the register reply's functionName, functionVersion and handler, in that order of keys.
+
+    `on_change()` is called whenever an extension registered or became ready; `on_error(name, error_type)` when one
+    reported an error, which by itself ends nothing: the environment ends when its process exits.
+    """
+
+    def __init__(
+        self,
+        identity: dict[str, str],
+        account_id: str,
+        *,
+        on_change: Callable[[], None],
+        on_error: Callable[[str, str], None],
+    ) -> None:
+        self._identity = identity
+        self._account_id = account_id
+        self._on_change = on_change
+        self._on_error = on_error
+        self._by_name: dict[str, Extension] = {}
+        self._closed = False
+
+    # --- the platform's side ---
+
+    @property
+    def extensions(self) -> Iterable[Extension]:
+        return self._by_name.values()
+
+    def expect(self, name: str) -> None:
+        """An external extension of this name is being launched."""
+        self._by_name[name] = Extension(name, external=True)
+
+    def close_registration(self) -> None:
+        """Internal extensions may register until the runtime's first `/next`."""
+        self._closed = True
+
+    @property
+    def all_registered(self) -> bool:
+        return all(extension.state is not State.STARTED for extension in self._by_name.values())
+
+    @property
+    def all_ready(self) -> bool:
+        return all(extension.state in (State.READY, State.RUNNING) for extension in self._by_name.values())
+
+    def shut_down(self, reason: str, deadline_ms: int) -> frozenset[str]:
+        """Send SHUTDOWN to its subscribers; the names of those who were waiting for it.
+
+        `reason` is `spindown` or `failure`, `deadline_ms` epoch milliseconds.
+        """
+        event = messages.ok({"eventType": "SHUTDOWN", "deadlineMs": deadline_ms, "shutdownReason": reason})
+        told = set()
+        for extension in self._by_name.values():
+            if "SHUTDOWN" in extension.events and extension.poll and extension.move(State.RUNNING):
+                extension.poll.respond(event)
+                extension.poll = None
+                told.add(extension.name)
+        return frozenset(told)
+
+    # --- the extensions' side ---
+
+    def open_exchange(self, connection: HttpConnection) -> Exchange:
+        """Route one request. The connection's target starts with the API's version."""
+        target = connection.target
+        if target == messages.EVENT_NEXT:
+            return self._event_next(connection) if connection.method == b"GET" else _not_allowed(connection)
+        if target not in (messages.REGISTER, messages.INIT_ERROR, messages.EXIT_ERROR):
+            return _answer(connection, messages.NOT_FOUND)
+        if connection.method != b"POST":
+            return _not_allowed(connection)
+        if target == messages.REGISTER:
+            return _Register(connection, self._register)
+        failed = State.INIT_ERROR if target == messages.INIT_ERROR else State.EXIT_ERROR
+        return _answer(connection, self._report_error(dict(connection.headers), failed))
+
+    def _register(self, headers: dict[bytes, bytes], body: bytes) -> bytes:
+        """The checks in the service's order; the reply."""
+        name = headers.get(b"lambda-extension-name", b"").decode("latin-1")
+        if not name:
+            return messages.EMPTY_NAME
+        events = _read_registration(body)
+        if isinstance(events, bytes):
+            return events
+        extension = self._by_name.get(name)
+        refused = (
+            self._refuse_external(extension, events)
+            if extension and extension.external
+            else self._refuse_internal(extension, events)
+        )
+        if refused:
+            return refused
+        if extension is None:
+            extension = self._by_name[name] = Extension(name, external=False)
+        extension.move(State.REGISTERED)
+        extension.events = events
+        self._on_change()
+        return self._registered(extension, headers.get(b"lambda-extension-accept-feature", b"").decode("latin-1"))
+
+    def _refuse_external(self, extension: Extension, events: tuple[str, ...]) -> bytes | None:
+        for event in events:
+            if event != "SHUTDOWN":
+                return messages.refusal("Extension.InvalidEventType", f"{event}: ErrorInvalidEventType")
+        if extension.state is not State.STARTED:
+            return messages.transition_refusal(extension.state, State.REGISTERED, extension.name)
+        return None
+
+    def _refuse_internal(self, extension: Extension | None, events: tuple[str, ...]) -> bytes | None:
+        if events:
+            return messages.INTERNAL_EVENTS
+        if self._closed:
+            return messages.REGISTRATION_CLOSED
+        if extension:
+            return messages.NAME_TAKEN
+        return messages.TOO_MANY if len(self._by_name) >= MAX_EXTENSIONS else None
+
+    def _registered(self, extension: Extension, features: str) -> bytes:
+        wants_account = "accountId" in (feature.strip() for feature in features.split(","))
+        reply = {"accountId": self._account_id} if wants_account and self._account_id else {}
+        return messages.ok(
+            {**reply, **self._identity}, b"lambda-extension-identifier: %b\r\n" % extension.identifier.encode()
+        )
+
+    def _event_next(self, connection: HttpConnection) -> Exchange:
+        found = self._identify(dict(connection.headers), "Unknown extension {}")
+        if isinstance(found, bytes):
+            return _answer(connection, found)
+        current = found.state
+        if not found.move(State.READY):
+            return _answer(connection, messages.transition_refusal(current, State.READY, found.identifier))
+        found.poll = connection
+        self._on_change()
+        return _EventPoll(found)
+
+    def _report_error(self, headers: dict[bytes, bytes], failed: State) -> bytes:
+        value = headers.get(b"lambda-extension-function-error-type", b"").decode("latin-1")
+        if b"lambda-extension-identifier" not in headers:
+            return messages.MISSING_IDENTIFIER
+        if not value:
+            return messages.MISSING_ERROR_TYPE
+        found = self._identify(headers, "Unknown Lambda-Extension-Identifier")
+        if isinstance(found, bytes):
+            return found
+        current = found.state
+        if not found.move(failed):
+            name = "InitError" if failed is State.INIT_ERROR else "Exited"
+            return messages.transition_refusal(current, name, found.identifier)
+        default = "Extension.InitError" if failed is State.INIT_ERROR else "Extension.ExitError"
+        self._on_error(found.name, value if _KNOWN_TYPE.search(value) else default)
+        return messages.ACCEPTED
+
+    def _identify(self, headers: dict[bytes, bytes], unknown: str) -> Extension | bytes:
+        """The extension of the identifier header, or the refusal."""
+        value = headers.get(b"lambda-extension-identifier", b"").decode("latin-1")
+        if not value:
+            return messages.MISSING_IDENTIFIER
+        try:
+            identifier = str(UUID(value))
+        except ValueError:
+            return messages.INVALID_IDENTIFIER
+        for extension in self._by_name.values():
+            if extension.identifier == identifier:
+                return extension
+        return messages.refusal("Extension.UnknownExtensionIdentifier", unknown.format(identifier))
+
+
+class _Register(Discard):
+    __slots__ = ("_connection", "_headers", "_parts", "_register", "_size")
+
+    def __init__(self, connection: HttpConnection, register: Callable[[dict[bytes, bytes], bytes], bytes]) -> None:
+        self._connection = connection
+        self._headers = dict(connection.headers)
+        self._register = register
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def body(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size > MAX_ERROR_BODY_BYTES:
+            self._connection.keep_alive = False
+            self._connection.respond(messages.BODY_TOO_LARGE)
+        else:
+            self._parts.append(chunk)
+
+    def end(self) -> None:
+        self._connection.respond(self._register(self._headers, b"".join(self._parts)))
+
+
+class _EventPoll(Discard):
+    __slots__ = ("_extension",)
+
+    def __init__(self, extension: Extension) -> None:
+        self._extension = extension
+
+    def lost(self) -> None:
+        self._extension.poll = None
+
+
+def _read_registration(body: bytes) -> tuple[str, ...] | bytes:
+    """The events asked for, or the refusal."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        return messages.refusal("InvalidRequestFormat", str(error))
+    if value is None:
+        value = {}
+    if not isinstance(value, dict):
+        return messages.refusal("InvalidRequestFormat", "the body is not a JSON object")
+    if value.get("configurationKeys"):
+        return messages.CONFIGURATION_KEYS
+    events = value.get("events") or []
+    if not isinstance(events, list) or not all(isinstance(event, str) for event in events):
+        return messages.refusal("InvalidRequestFormat", "events is not a list of strings")
+    return tuple(dict.fromkeys(events))
+
+
+def _answer(connection: HttpConnection, response: bytes) -> Exchange:
+    connection.respond(response)
+    return DISCARD
+
+
+def _not_allowed(connection: HttpConnection) -> Exchange:
+    return _answer(connection, messages.METHOD_NOT_ALLOWED)

@@ -1,0 +1,141 @@
+"""The requests of the Runtime API that take more than a look: a parked poll, a response, an error."""
+
+import base64
+import binascii
+from collections.abc import Callable
+
+from penstock.model.errors import FunctionError
+from penstock.model.limits import MAX_BUFFERED_RESPONSE_BYTES, MAX_STREAMED_RESPONSE_BYTES
+from penstock.runtime_api import messages
+from penstock.runtime_api.running import Running
+from penstock.wire.http_server import Discard, HttpConnection
+
+
+class Poll(Discard):
+    """A worker waiting in `/next`: a free slot. It is parked once its request is complete."""
+
+    __slots__ = ("_gone", "_park", "_parked", "connection")
+
+    def __init__(
+        self, connection: HttpConnection, park: Callable[["Poll"], None], gone: Callable[["Poll"], None]
+    ) -> None:
+        self.connection = connection
+        self._park = park
+        self._gone = gone
+        self._parked = False
+
+    def end(self) -> None:
+        self._parked = True
+        self._park(self)
+
+    def lost(self) -> None:
+        if self._parked:
+            self._gone(self)
+
+
+class ResponsePost(Discard):
+    """`POST /response`: every chunk goes into the sink as it arrives."""
+
+    __slots__ = ("_connection", "_limit", "_running", "_sink", "_size")
+
+    def __init__(self, connection: HttpConnection, running: Running, content_type: str, *, streaming: bool) -> None:
+        self._connection = connection
+        self._running = running
+        self._sink = running.invocation.sink
+        self._size = 0
+        self._limit = MAX_STREAMED_RESPONSE_BYTES if streaming else MAX_BUFFERED_RESPONSE_BYTES
+        running.respond(self)
+        self._sink.begin(content_type, streaming=streaming, source=connection)
+
+    def body(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size > self._limit:
+            message = f"Response payload size exceeded maximum allowed payload size ({self._limit} bytes)."
+            self._running.fail(FunctionError("Function.ResponseSizeTooLarge", message), messages.TOO_LARGE)
+        else:
+            self._sink.write(chunk)
+
+    def end(self) -> None:
+        error = _trailer_error(self._connection)
+        if error:
+            self._running.fail(error, messages.ACCEPTED)
+        else:
+            self._running.finish()
+            self._connection.respond(messages.ACCEPTED)
+
+    def lost(self) -> None:
+        """The body stopped short of its end: nobody may take it for whole."""
+        self._running.fail(FunctionError("Runtime.TruncatedResponse"))
+
+    def superseded(self, answer: bytes) -> None:
+        if not self._connection.transport.is_closing():
+            self._connection.respond(answer)
+            self._connection.resume_reading()
+
+
+class _CollectedPost(Discard):
+    """A small POST body, taken whole. Over the limit: 413 and a closed connection, and nothing else happened."""
+
+    __slots__ = ("_connection", "_limit", "_parts", "_size")
+
+    def __init__(self, connection: HttpConnection, limit: int) -> None:
+        self._connection = connection
+        self._limit = limit
+        self._size = 0
+        self._parts: list[bytes] = []
+
+    def body(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size > self._limit:
+            self._connection.keep_alive = False
+            self._connection.respond(messages.TOO_LARGE)
+        else:
+            self._parts.append(chunk)
+
+
+class ErrorPost(_CollectedPost):
+    """`POST /error`: the body is opaque and goes to the caller byte for byte. It may overtake an open response."""
+
+    __slots__ = ("_error_type", "_running")
+
+    def __init__(self, connection: HttpConnection, running: Running, error_type: str, limit: int) -> None:
+        super().__init__(connection, limit)
+        self._running = running
+        self._error_type = error_type
+
+    def end(self) -> None:
+        if self._running.ended:
+            self._connection.respond(messages.INVALID_REQUEST_ID)
+            return
+        self._running.answering()
+        self._running.fail(FunctionError(self._error_type, body=b"".join(self._parts)))
+        self._connection.respond(messages.ACCEPTED)
+
+
+class InitErrorPost(_CollectedPost):
+    """`POST /init/error`."""
+
+    __slots__ = ("_done",)
+
+    def __init__(self, connection: HttpConnection, done: Callable[[bytes], None], limit: int) -> None:
+        super().__init__(connection, limit)
+        self._done = done
+
+    def end(self) -> None:
+        self._done(b"".join(self._parts))
+        self._connection.respond(messages.ACCEPTED)
+
+
+def _trailer_error(connection: HttpConnection) -> FunctionError | None:
+    """A mid-stream error told in trailers, announced or not. An empty type is no error; bad base64 no details."""
+    if not connection.trailers:
+        return None
+    trailers = dict(connection.trailers)
+    error_type = trailers.get(b"lambda-runtime-function-error-type", b"").decode("latin-1")
+    if not error_type:
+        return None
+    try:
+        body = base64.b64decode(trailers.get(b"lambda-runtime-function-error-body", b""), validate=True)
+    except binascii.Error:
+        body = b""
+    return FunctionError(messages.normalise_error_type(error_type), body=body)

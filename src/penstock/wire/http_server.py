@@ -1,0 +1,244 @@
+"""The server side of HTTP/1.1, shared by every hot door.
+
+A connection parses requests with httptools and hands each to an `Exchange` made by the door. Everything
+happens inside transport callbacks: no task, no queue, no copy of the headers. One exchange is open at a time.
+A client that pipelines gets its first answer and a closed connection: RFC 9112 section 9.3.2 lets a server
+leave pipelined requests unanswered, and clients must be ready to send them again.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol, cast
+
+import httptools
+
+from penstock.wire.http_messages import CLOSE_HEAD_END, CONTINUE, plain_response
+
+Headers = list[tuple[bytes, bytes]]
+
+# Bytes waiting in user space before a writer is told to pause; the mark asyncio and uvicorn use.
+HIGH_WATER: Final = 64 * 1024
+
+BAD_REQUEST: Final = plain_response(400, b"Bad Request")
+HEADERS_TOO_LARGE: Final = plain_response(431, b"Request Header Fields Too Large")
+
+
+class Exchange(Protocol):
+    """One request and its answer, as a door handles it. Calls come from the event loop, in this order:
+    `body` any number of times, then `end`; `lost` at any moment before the answer is complete, and then no more.
+    """
+
+    def body(self, chunk: bytes) -> None: ...
+    def end(self) -> None:
+        """The request is complete; its trailers, if any, are in `connection.trailers`."""
+
+    def lost(self) -> None:
+        """The peer went away, or broke the protocol, before the answer was complete."""
+
+    def pause_writing(self) -> None:
+        """The peer reads more slowly than we write: stop the source of the bytes."""
+
+    def resume_writing(self) -> None: ...
+
+
+class Discard:
+    """An exchange already answered: what still arrives is thrown away. Also the base of simple exchanges."""
+
+    __slots__ = ()
+
+    def body(self, chunk: bytes) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+    def lost(self) -> None:
+        pass
+
+    def pause_writing(self) -> None:
+        pass
+
+    def resume_writing(self) -> None:
+        pass
+
+
+DISCARD: Final = Discard()
+
+
+class HttpConnection(asyncio.Protocol):
+    """One accepted connection.
+
+    `open_exchange(connection)` is called when a request's headers are complete and returns its exchange, or answers
+    at once and returns `DISCARD`. Until then `method`, `target`, `headers` (names in lower case) and `keep_alive` describe the request.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_exchange",
+        "_header_bytes",
+        "_in_body",
+        "_max_header_bytes",
+        "_open_exchange",
+        "_parser",
+        "_received",
+        "_surplus",
+        "headers",
+        "keep_alive",
+        "method",
+        "target",
+        "trailers",
+        "transport",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, open_exchange: Callable[["HttpConnection"], Exchange], max_header_bytes: int) -> None:
+        self._open_exchange = open_exchange
+        self._max_header_bytes = max_header_bytes
+        self._parser = httptools.HttpRequestParser(self)
+        self._exchange: Exchange = DISCARD
+        self._received = True  # the current request is complete
+        self._answered = True  # and so is our answer to it
+        self._surplus = False  # the client pipelined: close after this answer
+        self._in_body = False
+        self._header_bytes = 0
+        self.method = b""
+        self.target = b""
+        self.headers: Headers = []
+        self.trailers: Headers = []
+        self.keep_alive = True
+
+    # --- transport ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=HIGH_WATER)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not (self._answered and self._received):
+            self._end_exchange().lost()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            # An upgrade offered is an upgrade declined (RFC 9110 section 7.8): the request was answered as it is,
+            # and what follows on this connection is not ours to read.
+            self.keep_alive = False
+            self.transport.pause_reading()
+            if self._answered:
+                self.transport.close()
+        except httptools.HttpParserError:
+            self._refuse(BAD_REQUEST)
+
+    def eof_received(self) -> None:
+        """Close at the first half: no client of ours shuts down one direction and waits for an answer."""
+
+    def pause_writing(self) -> None:
+        self._exchange.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._exchange.resume_writing()
+
+    # --- parser ---
+
+    def on_message_begin(self) -> None:
+        if not self._answered:
+            self._surplus = True
+            self.transport.pause_reading()
+            return
+        self._received = self._answered = self._in_body = False
+        self._header_bytes = 0
+        self.target = b""
+        self.headers = []
+        if self.trailers:
+            self.trailers = []
+
+    def on_url(self, url: bytes) -> None:
+        if not self._surplus:
+            self.target += url
+            self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._surplus:
+            return
+        self._count(len(name) + len(value) + 4)
+        (self.trailers if self._in_body else self.headers).append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        if self._surplus or self._answered:
+            return
+        self._in_body = True
+        self.method = self._parser.get_method()
+        self.keep_alive = self._parser.should_keep_alive()
+        self._exchange = self._open_exchange(self)
+        self._continue()
+
+    def _continue(self) -> None:
+        """The door wants the body of a client that waits for leave to send it."""
+        if not self._answered and (b"expect", b"100-continue") in self.headers:
+            self.transport.write(CONTINUE)
+
+    def on_body(self, body: bytes) -> None:
+        if not self._surplus:
+            self._exchange.body(body)
+
+    def on_message_complete(self) -> None:
+        if self._surplus:
+            return
+        self._received = True
+        self._exchange.end()
+
+    def _count(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > self._max_header_bytes and not self._answered:
+            self._refuse(HEADERS_TOO_LARGE)
+
+    def _refuse(self, response: bytes) -> None:
+        """Answer what cannot be understood, then close: the bytes that follow have no known meaning."""
+        exchange = self._end_exchange()
+        if not self._answered:
+            self.transport.write(response)
+        self._answered = self._surplus = True
+        self.transport.close()
+        exchange.lost()
+
+    def _end_exchange(self) -> Exchange:
+        exchange, self._exchange = self._exchange, DISCARD
+        return exchange
+
+    # --- answers ---
+
+    def respond(self, response: bytes) -> None:
+        """Send one complete response in one write. The bytes hold everything up to and including the body."""
+        self.transport.write(response)
+        self.finish()
+
+    def write(self, data: bytes) -> None:
+        """Send part of a response: a head, or chunks already framed."""
+        self.transport.write(data)
+
+    def finish(self) -> None:
+        """The answer is complete: the connection is ready for the next request, or closes."""
+        self._answered = True
+        self._exchange = DISCARD
+        if self._surplus or not self.keep_alive:
+            self.transport.close()
+
+    def cut(self) -> None:
+        """Break the connection so that the peer cannot take what it has for complete."""
+        self._answered = self._received = True
+        self._exchange = DISCARD
+        self.transport.abort()
+
+    @property
+    def end_of_head(self) -> bytes:
+        """The end of a response head: says `Connection: close` when this is the last answer."""
+        return b"\r\n" if self.keep_alive and not self._surplus else CLOSE_HEAD_END
+
+    def pause_reading(self) -> None:
+        self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self.transport.is_closing() and not self._surplus:
+            self.transport.resume_reading()
