@@ -1,0 +1,67 @@
+"""A function's requirements.txt, installed by uv once for each content."""
+
+import platform
+import re
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from penstock.model.errors import Place, UserError
+from penstock.packaging import child, requirements
+from penstock.packaging.interpreter import Interpreter
+from penstock.packaging.store import Entry, Store
+
+FILE: Final = "requirements.txt"
+
+_RESOLVED: Final = re.compile(r"Resolved (\d+ packages?)")
+# uv says `error: ...` and `  cause: ...` below it; older versions drew a cross and a tree.
+_CROSS: Final = "\N{MULTIPLICATION SIGN}"
+_FRAME: Final = re.compile(rf"^[\s{_CROSS}╰─▶│├]+")
+_TOLD_LINES: Final = 8
+_TOLD_CHARS: Final = 600
+
+
+async def install(
+    file: Path, interpreter: Interpreter, store: Store, function: str, progress: Callable[[str], None]
+) -> Entry:
+    """The installed content of requirements file `file` for `interpreter`; nothing is run when it was done before.
+
+    Raises UserError with uv's own words.
+    """
+    # The executable is part of the name because console scripts hold it in their first line.
+    name = requirements.digest(
+        file, str(interpreter.executable), interpreter.full_version, sys.platform, platform.machine()
+    )
+    return await store.entry(name, partial(_install, file, interpreter, function, progress))
+
+
+async def _install(
+    file: Path, interpreter: Interpreter, function: str, progress: Callable[[str], None], target: Path
+) -> None:
+    def on_line(line: str) -> None:
+        if resolved := _RESOLVED.match(line):
+            progress(f"Installing {resolved[1]} for {function} ({interpreter.name})")
+
+    progress(f"Resolving the requirements of {function}")
+    command = (
+        *(child.uv(), "pip", "install", "--target", str(target), "--python", str(interpreter.executable)),
+        *("-r", str(file), "--compile-bytecode", "--no-progress", "--color", "never"),
+        # Copies: what a function does to its files must not reach uv's own cache.
+        *("--link-mode", "copy"),
+    )
+    status, lines = await child.run(command, cwd=file.parent, on_line=on_line)
+    if status != 0:
+        raise UserError(f"cannot install the requirements of {function}: {_reason(lines, status)}", Place(file))
+    (target / ".lock").unlink(missing_ok=True)
+
+
+def _reason(lines: list[str], status: int) -> str:
+    """uv's error in one line, without its frame and without the steps that went well."""
+    start = next((at for at, line in enumerate(lines) if line.lstrip().startswith(("error", _CROSS))), -_TOLD_LINES)
+    words = [_FRAME.sub("", line).strip() for line in lines[start:]][:_TOLD_LINES]
+    told = " ".join(" ".join(word for word in words if word.strip("^ ")).split())
+    if len(told) > _TOLD_CHARS:
+        told = told[:_TOLD_CHARS] + " ..."
+    return told or f"uv ended with status {status} and said nothing"

@@ -1,0 +1,124 @@
+"""From a function to the directories its execution environments see."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from penstock.model.errors import Place, UserError
+from penstock.model.function import Function
+from penstock.packaging import archive, interpreter, task_root, tree
+from penstock.packaging.background import in_thread
+from penstock.packaging.interpreter import Interpreter
+from penstock.packaging.layers import merge
+from penstock.packaging.store import Entry, Lease, Store
+
+# How many of each stay on disk besides those in use. Task roots change with every edit, the rest seldom.
+_KEEP_TASK_ROOTS: Final = 10
+_KEEP_OTHERS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """Directories to mount, complete, never to be written to. They stay on disk while this value lives."""
+
+    task_root: Path
+    """Code and dependencies: /var/task."""
+    opt_root: Path
+    """Layers: /opt."""
+    lang_root: Path
+    """`bin/python`, `bin/python3` and `bin/python3.x`, links to `python`: /var/lang. Empty for other runtimes."""
+    python: Path
+    """The interpreter's real file; for a runtime that is not Python, the one Penstock runs on."""
+    python_version: str
+    """`3.13.0`"""
+    keep_visible: tuple[Path, ...]
+    """What must stay readable inside besides: the interpreter, and what Penstock's own adapter needs."""
+    warnings: tuple[str, ...] = ()
+    leases: tuple[Lease, ...] = field(default=(), repr=False, compare=False)
+
+
+async def build_package(
+    function: Function, *, cache: Path, layers: Mapping[str, Path], built: bool, progress: Callable[[str], None]
+) -> Package:
+    """Build what `function` runs from, below the directory `cache`; what was built before is found again.
+
+    `layers` are those given by hand, ARN to path. `built` says that `sam build` made the code directory, so that it
+    is taken as it is. `progress` is told what takes time. Raises UserError for code, requirements and layers that
+    cannot be used; when cancelled, no process and nothing half made stays behind.
+    """
+    try:
+        return await _build(function, cache, layers, built, progress)
+    except OSError as error:
+        # A file of the user's, or of the cache, that cannot be read or written.
+        place = Place(Path(error.filename)) if isinstance(error.filename, str) else function.place
+        raise UserError(f"{function.logical_id}: {error.strerror or error}", place) from None
+
+
+async def _build(
+    function: Function, cache: Path, layers: Mapping[str, Path], built: bool, progress: Callable[[str], None]
+) -> Package:
+    installs = Store(cache / "dependencies", keep=_KEEP_OTHERS)
+    opts = Store(cache / "opt", keep=_KEEP_OTHERS)
+    tasks = Store(cache / "task", keep=_KEEP_TASK_ROOTS)
+    langs = Store(cache / "lang", keep=_KEEP_OTHERS)
+
+    python, mismatch = await interpreter.find(function.runtime)
+    opt = await merge(function, layers, opts)
+    task = await task_root.build(function, python, built=built, store=tasks, installs=installs, progress=progress)
+    lang = await _lang(python if task_root.is_python(function) else None, langs)
+    too_large = await in_thread(partial(_size_warning, function, task.path, opt.path))
+    for store in (installs, opts, tasks, langs):
+        await store.prune()
+    return Package(
+        task_root=task.path,
+        opt_root=opt.path,
+        lang_root=lang.path,
+        python=python.executable,
+        python_version=python.full_version,
+        keep_visible=_keep_visible(python),
+        warnings=tuple(warning for warning in (mismatch, too_large) if warning),
+        leases=(task.lease, opt.lease, lang.lease),
+    )
+
+
+async def _lang(python: Interpreter | None, store: Store) -> Entry:
+    async def make(target: Path) -> None:
+        if python is None:
+            return
+        folder = target / "bin"
+        folder.mkdir()
+        for name in ("python", "python3", python.name):
+            (folder / name).symlink_to(python.executable)
+
+    name = hashlib.sha256(f"{python.name} {python.executable}".encode()).hexdigest() if python else "none"
+    return await store.entry(name, make)
+
+
+def _size_warning(function: Function, *roots: Path) -> str | None:
+    """Lambda would refuse the deployment; here it runs. Bytecode does not count: it is made here."""
+    size = sum(node.size for root in roots for node in tree.scan(root, ("__pycache__",), follow=False))
+    if size <= archive.MAX_UNZIPPED_BYTES:
+        return None
+    return (
+        f"{function.logical_id}: code and layers are {size:,} bytes unzipped;"
+        f" Lambda takes {archive.MAX_UNZIPPED_BYTES:,}"
+    )
+
+
+def _keep_visible(python: Interpreter) -> tuple[Path, ...]:
+    """Every path as it is named, and with links resolved."""
+    sources = [
+        Path(location)
+        for package in ("penstock", "penstock_adapter")
+        if (spec := find_spec(package))
+        for location in spec.submodule_search_locations or ()
+    ]
+    ours = (Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).parent, *sources)
+    named = (*ours, interpreter.own().executable.parent, python.prefix, python.executable.parent)
+    return tuple(dict.fromkeys(path for name in named for path in (name, Path(os.path.realpath(name)))))
