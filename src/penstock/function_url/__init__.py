@@ -1,0 +1,6 @@
+"""The public door of a function: an HTTP server that speaks payload format 2.0 to the function."""
+
+from penstock.function_url.access import AccessRecord
+from penstock.function_url.door import FunctionUrl
+
+__all__ = ["AccessRecord", "FunctionUrl"]

@@ -9,16 +9,20 @@ https://github.com/aws/aws-lambda-runtime-interface-emulator (internal/lambda-ma
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final, Protocol
-from uuid import uuid4
 
+from penstock.model import ids
 from penstock.model.clock import Clock
 from penstock.model.errors import FunctionError, InvocationError
 from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_ERROR_BODY_BYTES, MAX_IDLE_POLLS, MAX_TIMED_OUT_IDS
 from penstock.runtime_api import messages
-from penstock.runtime_api.exchanges import ErrorPost, InitErrorPost, Poll, ResponsePost
+from penstock.runtime_api.exchanges import Poll, ResponsePost
 from penstock.runtime_api.running import Outcome, Running
-from penstock.wire.http_server import DISCARD, Exchange, HttpConnection
+from penstock.wire.http_messages import METHOD_NOT_ALLOWED, NOT_FOUND
+from penstock.wire.http_server import CollectedBody, Exchange, HttpConnection, answer
+
+_Route = tuple[bytes, Callable[[HttpConnection], Exchange]]
+"""The method a path takes, and what handles it."""
 
 _BUFFERED: Final = b""
 _STREAMING: Final = b"streaming"
@@ -55,6 +59,11 @@ class RuntimeApi:
         self._idle: deque[Poll] = deque()
         self._running: dict[str, Running] = {}
         self._timed_out: OrderedDict[str, None] = OrderedDict()
+        self._routes: dict[bytes, _Route] = {
+            messages.NEXT: (b"GET", self._park),
+            messages.INIT_ERROR: (b"POST", self._post_init_error),
+            messages.PING: (b"GET", lambda connection: answer(connection, messages.PONG)),
+        }
 
     @property
     def idle(self) -> int:
@@ -72,7 +81,7 @@ class RuntimeApi:
         if not self._idle or invocation.request_id in self._running:
             return False
         poll = self._idle.popleft()
-        attempt_id = str(uuid4())
+        attempt_id = ids.request_id()
         running = Running(invocation, attempt_id, self._clock, self._ended)
         self._running[invocation.request_id] = running
         self._observer.invocation_started(invocation)
@@ -106,23 +115,24 @@ class RuntimeApi:
     def open_exchange(self, connection: HttpConnection) -> Exchange:
         """Route one request. The connection's target starts with the API's version."""
         target = connection.target
-        if target == messages.NEXT:
-            return self._park(connection) if connection.method == b"GET" else _not_allowed(connection)
+        method, handle = self._routes.get(target) or self._invocation_route(target)
+        if connection.method != method:
+            return answer(connection, METHOD_NOT_ALLOWED if method else NOT_FOUND)
+        return handle(connection)
+
+    def _invocation_route(self, target: bytes) -> _Route:
+        """`/runtime/invocation/{id}/response` and `/error`; the id is one opaque segment."""
         if target.startswith(messages.INVOCATION):
-            request_id, _, verb = target[len(messages.INVOCATION) :].partition(b"/")
-            if verb in (b"response", b"error"):
-                if connection.method != b"POST":
-                    return _not_allowed(connection)
-                return self._post(connection, request_id.decode("latin-1"), is_error=verb == b"error")
-        if target == messages.INIT_ERROR:
-            return self._post_init_error(connection) if connection.method == b"POST" else _not_allowed(connection)
-        if target == messages.PING:
-            return _answer(connection, messages.PONG) if connection.method == b"GET" else _not_allowed(connection)
-        return _answer(connection, messages.NOT_FOUND)
+            request_id, _, verb = target[len(messages.INVOCATION) :].decode("latin-1").partition("/")
+            if verb == "response":
+                return b"POST", lambda connection: self._post_response(connection, request_id)
+            if verb == "error":
+                return b"POST", lambda connection: self._post_error(connection, request_id)
+        return b"", lambda connection: answer(connection, NOT_FOUND)
 
     def _park(self, connection: HttpConnection) -> Exchange:
         if len(self._idle) >= MAX_IDLE_POLLS:
-            return _answer(connection, messages.INTERNAL_ERROR)
+            return answer(connection, messages.INTERNAL_ERROR)
         return Poll(connection, self._parked, self._unpark)
 
     def _parked(self, poll: Poll) -> None:
@@ -135,46 +145,63 @@ class RuntimeApi:
         """The worker hung up while it waited: its slot is gone before an invocation is spent on it."""
         self._idle.remove(poll)
 
-    def _post(self, connection: HttpConnection, request_id: str, *, is_error: bool) -> Exchange:
-        running = self._running.get(request_id)
+    def _post_response(self, connection: HttpConnection, request_id: str) -> Exchange:
         headers = dict(connection.headers)
-        echo = headers.get(b"lambda-runtime-invocation-id")
-        if running is None:
-            return self._refuse_post(connection, request_id)
-        if echo and echo != running.attempt_id.encode():
-            return _answer(connection, messages.INVOKE_TIMEOUT)
-        if is_error:
-            error_type = headers.get(b"lambda-runtime-function-error-type", b"").decode("latin-1")
-            return ErrorPost(connection, running, messages.normalise_error_type(error_type), MAX_ERROR_BODY_BYTES)
+        running = self._find(request_id, headers)
+        if isinstance(running, bytes):
+            return answer(connection, running)
         if running.responding:
-            return _answer(connection, messages.INVALID_REQUEST_ID)
+            return answer(connection, messages.INVALID_REQUEST_ID)
         mode = headers.get(b"lambda-runtime-function-response-mode", _BUFFERED)
         if mode not in (_BUFFERED, _STREAMING):
             running.fail(FunctionError("Runtime.InvalidResponseModeHeader"))
-            return _answer(connection, messages.INVALID_RESPONSE_MODE)
+            return answer(connection, messages.INVALID_RESPONSE_MODE)
         content_type = headers.get(b"content-type", b"application/octet-stream").decode("latin-1")
         return ResponsePost(connection, running, content_type, streaming=mode == _STREAMING)
 
-    def _refuse_post(self, connection: HttpConnection, request_id: str) -> Exchange:
-        """410 once for an id that timed out, then, as for any unknown id, 400."""
-        if request_id in self._timed_out:
-            del self._timed_out[request_id]
-            return _answer(connection, messages.INVOKE_TIMEOUT)
-        return _answer(connection, messages.INVALID_REQUEST_ID)
+    def _post_error(self, connection: HttpConnection, request_id: str) -> Exchange:
+        headers = dict(connection.headers)
+        running = self._find(request_id, headers)
+        if isinstance(running, bytes):
+            return answer(connection, running)
+        error_type = headers.get(b"lambda-runtime-function-error-type", b"").decode("latin-1")
+        return _collect(connection, lambda body: self._fail(connection, running, error_type, body))
+
+    def _find(self, request_id: str, headers: dict[bytes, bytes]) -> Running | bytes:
+        """The invocation an answer belongs to, or the refusal.
+
+        An id that timed out gets 410 once, then 400 like any unknown id. A worker that echoes the id of an earlier
+        attempt answers too late: 410, and the invocation that runs now is left alone.
+        """
+        running = self._running.get(request_id)
+        if running is None:
+            if request_id in self._timed_out:
+                del self._timed_out[request_id]
+                return messages.INVOKE_TIMEOUT
+            return messages.INVALID_REQUEST_ID
+        echo = headers.get(b"lambda-runtime-invocation-id")
+        return messages.INVOKE_TIMEOUT if echo and echo != running.attempt_id.encode() else running
+
+    def _fail(self, connection: HttpConnection, running: Running, error_type: str, body: bytes) -> None:
+        """The body is opaque and goes to the caller byte for byte. An error may overtake an open response."""
+        if running.ended:
+            connection.respond(messages.INVALID_REQUEST_ID)
+            return
+        running.answering()
+        running.fail(FunctionError(messages.normalise_error_type(error_type), body=body))
+        connection.respond(messages.ACCEPTED)
 
     def _post_init_error(self, connection: HttpConnection) -> Exchange:
         if self._init_error:
-            return _answer(connection, messages.INIT_ERROR_TWICE)
+            return answer(connection, messages.INIT_ERROR_TWICE)
         self._init_error = True
         value = dict(connection.headers).get(b"lambda-runtime-function-error-type", b"").decode("latin-1")
-        error_type = messages.normalise_error_type(value)
-        return InitErrorPost(connection, lambda body: self._on_init_error(error_type, body), MAX_ERROR_BODY_BYTES)
+        return _collect(connection, lambda body: self._init_failed(connection, value, body))
+
+    def _init_failed(self, connection: HttpConnection, error_type: str, body: bytes) -> None:
+        self._on_init_error(messages.normalise_error_type(error_type), body)
+        connection.respond(messages.ACCEPTED)
 
 
-def _answer(connection: HttpConnection, response: bytes) -> Exchange:
-    connection.respond(response)
-    return DISCARD
-
-
-def _not_allowed(connection: HttpConnection) -> Exchange:
-    return _answer(connection, messages.METHOD_NOT_ALLOWED)
+def _collect(connection: HttpConnection, complete: Callable[[bytes], None]) -> Exchange:
+    return CollectedBody(connection, complete, MAX_ERROR_BODY_BYTES, messages.TOO_LARGE)

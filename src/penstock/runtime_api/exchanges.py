@@ -73,59 +73,6 @@ class ResponsePost(Discard):
             self._connection.resume_reading()
 
 
-class _CollectedPost(Discard):
-    """A small POST body, taken whole. Over the limit: 413 and a closed connection, and nothing else happened."""
-
-    __slots__ = ("_connection", "_limit", "_parts", "_size")
-
-    def __init__(self, connection: HttpConnection, limit: int) -> None:
-        self._connection = connection
-        self._limit = limit
-        self._size = 0
-        self._parts: list[bytes] = []
-
-    def body(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        if self._size > self._limit:
-            self._connection.keep_alive = False
-            self._connection.respond(messages.TOO_LARGE)
-        else:
-            self._parts.append(chunk)
-
-
-class ErrorPost(_CollectedPost):
-    """`POST /error`: the body is opaque and goes to the caller byte for byte. It may overtake an open response."""
-
-    __slots__ = ("_error_type", "_running")
-
-    def __init__(self, connection: HttpConnection, running: Running, error_type: str, limit: int) -> None:
-        super().__init__(connection, limit)
-        self._running = running
-        self._error_type = error_type
-
-    def end(self) -> None:
-        if self._running.ended:
-            self._connection.respond(messages.INVALID_REQUEST_ID)
-            return
-        self._running.answering()
-        self._running.fail(FunctionError(self._error_type, body=b"".join(self._parts)))
-        self._connection.respond(messages.ACCEPTED)
-
-
-class InitErrorPost(_CollectedPost):
-    """`POST /init/error`."""
-
-    __slots__ = ("_done",)
-
-    def __init__(self, connection: HttpConnection, done: Callable[[bytes], None], limit: int) -> None:
-        super().__init__(connection, limit)
-        self._done = done
-
-    def end(self) -> None:
-        self._done(b"".join(self._parts))
-        self._connection.respond(messages.ACCEPTED)
-
-
 def _trailer_error(connection: HttpConnection) -> FunctionError | None:
     """A mid-stream error told in trailers, announced or not. An empty type is no error; bad base64 no details."""
     if not connection.trailers:

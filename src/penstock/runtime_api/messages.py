@@ -27,10 +27,6 @@ def error_response(status: int, error_type: str, message: str) -> bytes:
 
 ACCEPTED: Final = response(202, _JSON, b'{"status":"OK"}\n')
 PONG: Final = response(200, b"text/plain; charset=utf-8", b"pong")
-NOT_FOUND: Final = response(
-    404, b"text/plain; charset=utf-8", b"404 page not found\n", b"x-content-type-options: nosniff\r\n"
-)
-METHOD_NOT_ALLOWED: Final = response(405, b"text/plain; charset=utf-8", b"")
 INVALID_REQUEST_ID: Final = error_response(400, "InvalidRequestID", "Invalid request ID")
 INVALID_RESPONSE_MODE: Final = error_response(400, "InvalidFunctionResponseMode", "Invalid function response mode")
 INVOKE_TIMEOUT: Final = error_response(410, "InvokeTimeout", "Invoke timeout")

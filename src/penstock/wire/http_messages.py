@@ -35,3 +35,10 @@ def response(status: int, content_type: bytes, body: bytes, extra: bytes = b"") 
 def plain_response(status: int, body: bytes) -> bytes:
     """A complete text response after which the server closes."""
     return response(status, b"text/plain; charset=utf-8", body, b"connection: close\r\n")
+
+
+# As Go's net/http words them, which AWS's emulator of the APIs inside an environment is built on.
+NOT_FOUND: Final = response(
+    404, b"text/plain; charset=utf-8", b"404 page not found\n", b"x-content-type-options: nosniff\r\n"
+)
+METHOD_NOT_ALLOWED: Final = response(405, b"text/plain; charset=utf-8", b"")

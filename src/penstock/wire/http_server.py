@@ -69,7 +69,8 @@ class HttpConnection(asyncio.Protocol):
     """One accepted connection.
 
     `open_exchange(connection)` is called when a request's headers are complete and returns its exchange, or answers
-    at once and returns `DISCARD`. Until then `method`, `target`, `headers` (names in lower case) and `keep_alive` describe the request.
+    at once and returns `DISCARD`. At that moment `method`, `target`, `headers` (names in lower case) and `keep_alive`
+    describe the request; they stay as they are until the exchange is over.
     """
 
     __slots__ = (
@@ -77,6 +78,8 @@ class HttpConnection(asyncio.Protocol):
         "_exchange",
         "_header_bytes",
         "_in_body",
+        "_lost",
+        "_made",
         "_max_header_bytes",
         "_open_exchange",
         "_parser",
@@ -92,8 +95,16 @@ class HttpConnection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, open_exchange: Callable[["HttpConnection"], Exchange], max_header_bytes: int) -> None:
+    def __init__(
+        self,
+        open_exchange: Callable[["HttpConnection"], Exchange],
+        max_header_bytes: int,
+        made: Callable[["HttpConnection"], None],
+        lost: Callable[["HttpConnection"], None],
+    ) -> None:
         self._open_exchange = open_exchange
+        self._made = made
+        self._lost = lost
         self._max_header_bytes = max_header_bytes
         self._parser = httptools.HttpRequestParser(self)
         self._exchange: Exchange = DISCARD
@@ -113,10 +124,12 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._made(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not (self._answered and self._received):
             self._end_exchange().lost()
+        self._lost(self)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -197,7 +210,7 @@ class HttpConnection(asyncio.Protocol):
     def _refuse(self, response: bytes) -> None:
         """Answer what cannot be understood, then close: the bytes that follow have no known meaning."""
         exchange = self._end_exchange()
-        if not self._answered:
+        if self._answered == self._received:  # else an answer of ours is under way, or was given
             self.transport.write(response)
         self._answered = self._surplus = True
         self.transport.close()
@@ -208,6 +221,11 @@ class HttpConnection(asyncio.Protocol):
         return exchange
 
     # --- answers ---
+
+    @property
+    def idle(self) -> bool:
+        """No request is open: the connection may be closed without anybody losing an answer."""
+        return self._answered and self._received
 
     def respond(self, response: bytes) -> None:
         """Send one complete response in one write. The bytes hold everything up to and including the body."""
@@ -225,11 +243,21 @@ class HttpConnection(asyncio.Protocol):
         if self._surplus or not self.keep_alive:
             self.transport.close()
 
-    def cut(self) -> None:
-        """Break the connection so that the peer cannot take what it has for complete."""
-        self._answered = self._received = True
-        self._exchange = DISCARD
-        self.transport.abort()
+    def cut(self, *, framed: bool) -> None:
+        """End the connection in the middle of an answer, so that the peer can tell.
+
+        A framed body (chunked, or of a declared length) is visibly short: what was written still arrives. A body that
+        ends with the connection would look whole, so that connection is reset.
+        """
+        self.keep_alive = False
+        if not framed:
+            self.transport.abort()
+        self.finish()
+
+    @property
+    def http_1_0(self) -> bool:
+        """The peer knows no chunked bodies: a body of unknown length ends with the connection."""
+        return self._parser.get_http_version() == "1.0"
 
     @property
     def end_of_head(self) -> bytes:
@@ -242,3 +270,36 @@ class HttpConnection(asyncio.Protocol):
     def resume_reading(self) -> None:
         if not self.transport.is_closing() and not self._surplus:
             self.transport.resume_reading()
+
+
+def answer(connection: HttpConnection, response: bytes) -> Exchange:
+    """Answer before the body is read; what arrives of it is thrown away."""
+    connection.respond(response)
+    return DISCARD
+
+
+class CollectedBody(Discard):
+    """A request whose body is taken whole: `complete` gets it, or `too_large` refuses it and the connection closes."""
+
+    __slots__ = ("_complete", "_limit", "_parts", "_size", "_too_large", "connection")
+
+    def __init__(
+        self, connection: HttpConnection, complete: Callable[[bytes], None], limit: int, too_large: bytes
+    ) -> None:
+        self.connection = connection
+        self._complete = complete
+        self._limit = limit
+        self._too_large = too_large
+        self._size = 0
+        self._parts: list[bytes] = []
+
+    def body(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size > self._limit:
+            self.connection.keep_alive = False
+            self.connection.respond(self._too_large)
+        else:
+            self._parts.append(chunk)
+
+    def end(self) -> None:
+        self._complete(b"".join(self._parts))

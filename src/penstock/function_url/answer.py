@@ -1,0 +1,228 @@
+"""The sink of a Function URL request: what the function writes becomes an HTTP response as it comes."""
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Final
+
+from penstock.function_url.response import BadResponseError, build_head, has_body, read_buffered
+from penstock.model.clock import Clock
+from penstock.model.errors import InvocationError
+from penstock.model.invocation import Source
+from penstock.wire.http_messages import LAST_CHUNK, chunk, response
+from penstock.wire.http_server import HttpConnection
+from penstock.wire.prelude import CONTENT_TYPE as PRELUDE_TYPE
+from penstock.wire.prelude import Prelude, PreludeError, PreludeReader
+
+_JSON: Final = b"application/json"
+_CHUNKED: Final = b"transfer-encoding: chunked\r\n"
+_DEFAULT_PRELUDE: Final = Prelude(200, (), ())
+
+# Body as observed; https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html says 502 for function errors.
+_BAD_GATEWAY: Final = b"Internal Server Error"
+
+
+class Phase(Enum):
+    WAITING = auto()
+    """The function has not begun to answer."""
+    BUFFERED = auto()
+    """The answer is collected: it is buffered, or the URL's invoke mode is."""
+    PRELUDE = auto()
+    """A stream, its prelude not complete yet."""
+    STREAMING = auto()
+    """The head is out; bytes go to the client as they come."""
+    OVER = auto()
+    """The client has its answer; what the function still writes is dropped."""
+
+
+class UrlAnswer:
+    """A `Sink`. `on_end(status, body bytes sent, note)` is called once.
+
+    A client that goes away does not stop the function, as on AWS: what it still writes is dropped.
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
+    """
+
+    __slots__ = (
+        "_chunked",
+        "_clock",
+        "_connection",
+        "_content_type",
+        "_gone",
+        "_has_body",
+        "_on_end",
+        "_parts",
+        "_paused",
+        "_phase",
+        "_reader",
+        "_sent",
+        "_source",
+        "_status",
+        "_streams",
+        "request_id",
+        "trace_id",
+    )
+
+    def __init__(
+        self,
+        connection: HttpConnection,
+        on_end: Callable[[int, int, str], None],
+        *,
+        streams: bool,
+        clock: Clock,
+        request_id: str,
+        trace_id: str,
+    ) -> None:
+        self.request_id = request_id
+        self.trace_id = trace_id
+        self._connection = connection
+        self._on_end = on_end
+        self._streams = streams
+        self._clock = clock
+        self._phase = Phase.WAITING
+        self._content_type = ""
+        self._source: Source | None = None
+        self._reader = PreludeReader()
+        self._parts: list[bytes] = []
+        self._has_body = self._chunked = self._gone = self._paused = False
+        self._status = 0
+        self._sent = 0
+
+    # --- the client's side ---
+
+    def client_left(self) -> None:
+        self._gone = True
+        self.resume()
+
+    def pause(self) -> None:
+        """The client reads more slowly than the function writes."""
+        if self._source and self._phase is not Phase.OVER and not self._gone:
+            self._paused = True
+            self._source.pause_reading()
+
+    def resume(self) -> None:
+        if self._source and self._paused:
+            self._paused = False
+            self._source.resume_reading()
+
+    def refuse(self, status: int, body: bytes, note: str, extra: bytes = b"") -> None:
+        """An answer of the door's own, in place of the function's. `extra` is whole header lines."""
+        self._status = status
+        self._sent = len(body)
+        closing = b"" if self._connection.keep_alive else b"connection: close\r\n"
+        head = b"x-amzn-requestid: %b\r\n%b%b" % (self.request_id.encode(), extra, closing)
+        self._write(response(status, _JSON, body, head))
+        self._end(note)
+
+    # --- the function's side (Sink) ---
+
+    def begin(self, content_type: str, *, streaming: bool, source: Source) -> None:
+        self._source = source
+        self._content_type = content_type
+        if not (streaming and self._streams):
+            self._phase = Phase.BUFFERED
+        elif content_type == PRELUDE_TYPE:
+            self._phase = Phase.PRELUDE
+        else:
+            self._send_head(_DEFAULT_PRELUDE, content_type)
+
+    def write(self, chunk: bytes) -> None:
+        phase = self._phase
+        if phase is Phase.STREAMING:
+            self._write(self._frame(chunk))
+        elif phase is Phase.PRELUDE:
+            self._read_prelude(chunk)
+        elif phase is Phase.BUFFERED:
+            self._parts.append(chunk)
+
+    def finish(self) -> None:
+        phase = self._phase
+        if phase is Phase.STREAMING:
+            if self._chunked:
+                self._write(LAST_CHUNK)
+            self._end("")
+        elif phase is Phase.PRELUDE:
+            self._bad_gateway("the stream ended inside its prelude")
+        elif phase is Phase.BUFFERED:
+            self._send_buffered(b"".join(self._parts))
+
+    def fail(self, error: InvocationError) -> None:
+        phase = self._phase
+        if phase is Phase.STREAMING:
+            self._phase = Phase.OVER
+            if not self._gone:
+                self._connection.cut(framed=self._chunked)
+            self._on_end(self._status, self._sent, str(error))
+        elif phase is not Phase.OVER:
+            self._bad_gateway(str(error))
+
+    # --- bytes to the client ---
+
+    def _read_prelude(self, data: bytes) -> None:
+        try:
+            found = self._reader.feed(data)
+        except PreludeError as error:
+            self._bad_gateway(f"bad prelude: {error}")
+            return
+        if found:
+            # AWS's Rust adapter always names a type; that a bare prelude gets this one is assumed.
+            self._send_head(found[0], "application/octet-stream", found[1])
+
+    def _send_head(self, prelude: Prelude, default_type: str, first: bytes = b"") -> None:
+        """The head and the first bytes of the body in one write."""
+        self._phase = Phase.STREAMING
+        self._status = prelude.status
+        self._has_body = has_body(self._connection.method, prelude.status)
+        self._chunked = self._has_body and not self._connection.http_1_0
+        if self._has_body and not self._chunked:
+            self._connection.keep_alive = False
+        head = self._head(prelude, default_type, _CHUNKED if self._chunked else b"")
+        self._write(head + self._frame(first))
+
+    def _frame(self, data: bytes) -> bytes:
+        if not data or not self._has_body:
+            return b""
+        self._sent += len(data)
+        return chunk(data) if self._chunked else data
+
+    def _send_buffered(self, payload: bytes) -> None:
+        try:
+            prelude, body = _split(payload) if self._content_type == PRELUDE_TYPE else read_buffered(payload)
+        except BadResponseError as error:
+            self._bad_gateway(str(error))
+            return
+        self._status = prelude.status
+        length = b"" if prelude.status in (204, 304) else b"content-length: %d\r\n" % len(body)
+        if not has_body(self._connection.method, prelude.status):
+            body = b""
+        self._sent = len(body)
+        self._write(self._head(prelude, "application/json", length) + body)
+        self._end("")
+
+    def _head(self, prelude: Prelude, default_type: str, framing: bytes) -> bytes:
+        epoch = self._clock.epoch()
+        head = build_head(prelude, default_type, self.request_id, self.trace_id, epoch, framing)
+        return head + self._connection.end_of_head
+
+    def _bad_gateway(self, why: str) -> None:
+        self.refuse(502, _BAD_GATEWAY, why)
+
+    def _write(self, data: bytes) -> None:
+        if data and not self._gone:
+            self._connection.write(data)
+
+    def _end(self, note: str) -> None:
+        self._phase = Phase.OVER
+        self.resume()
+        if not self._gone:
+            self._connection.finish()
+        self._on_end(self._status, self._sent, note or ("client left" if self._gone else ""))
+
+
+def _split(payload: bytes) -> tuple[Prelude, bytes]:
+    """A streamed answer that was collected, because the URL's invoke mode is BUFFERED."""
+    try:
+        found = PreludeReader().feed(payload)
+    except PreludeError as error:
+        raise BadResponseError(f"bad prelude: {error}") from None
+    if found is None:
+        raise BadResponseError("the stream ended inside its prelude")
+    return found

@@ -1,0 +1,63 @@
+"""A listening socket and the connections it accepted."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Self
+
+from penstock.wire.http_server import Exchange, HttpConnection
+
+
+class Listener:
+    """Accepts HTTP connections; every request goes to `open_exchange`."""
+
+    def __init__(self, open_exchange: Callable[[HttpConnection], Exchange], max_header_bytes: int) -> None:
+        self._open_exchange = open_exchange
+        self._max_header_bytes = max_header_bytes
+        self._connections: set[HttpConnection] = set()
+        self._server: asyncio.Server | None = None
+        self._empty: asyncio.Event | None = None
+
+    async def start(self, sock: socket.socket) -> Self:
+        """Serve on a socket that is bound already; it belongs to the listener from now on."""
+        loop = asyncio.get_running_loop()
+        # As many waiting connects as the kernel lets us: a burst must reach the door to be answered with 429.
+        self._server = await loop.create_server(self._accept, sock=sock, backlog=socket.SOMAXCONN)
+        return self
+
+    def _accept(self) -> HttpConnection:
+        return HttpConnection(self._open_exchange, self._max_header_bytes, self._connections.add, self._lost)
+
+    def _lost(self, connection: HttpConnection) -> None:
+        self._connections.discard(connection)
+        if self._empty and not self._connections:
+            self._empty.set()
+
+    def stop_accepting(self) -> None:
+        """Accept no more connections and close those that wait for a next request."""
+        if self._server:
+            self._server.close()
+        for connection in [connection for connection in self._connections if connection.idle]:
+            connection.transport.close()
+
+    async def close(self) -> None:
+        """Break what is still open, and return when every connection is gone."""
+        self.stop_accepting()
+        self._empty = asyncio.Event()
+        for connection in list(self._connections):
+            connection.transport.abort()
+        if self._connections:
+            await self._empty.wait()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A bound TCP socket; `port` 0 picks a free one. Raises OSError when the address cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
