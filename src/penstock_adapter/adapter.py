@@ -1,0 +1,105 @@
+"""The adapter as a whole, in proxy mode: registration, readiness and the slots, on one event loop."""
+
+import asyncio
+import socket
+from collections.abc import Coroutine
+
+from penstock_adapter.extension import stay_registered
+from penstock_adapter.options import Options
+from penstock_adapter.output import Output
+from penstock_adapter.proxy import Proxy
+from penstock_adapter.readiness import ASYNC_INIT_S, wait_until_ready
+from penstock_adapter.registration import RegistrationError
+from penstock_adapter.runtime_client import RuntimeClient
+
+
+class Adapter:
+    """`registration` is the socket of `send_registration`; the adapter owns it from here on."""
+
+    def __init__(self, options: Options, registration: socket.socket, output: Output) -> None:
+        self._options = options
+        self._registration = registration
+        self._output = output
+        self._proxy = Proxy(options)
+        self._client = RuntimeClient(
+            options.runtime_api, options.concurrency, self._proxy.new_handler, output, self._fail
+        )
+        self._exit: asyncio.Future[int] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self._started = False
+
+    async def run(self) -> int:
+        """Works until stopped; returns the exit code: 0 after `stop`, 1 when the platform or the app is lost.
+
+        Cancelling it closes everything.
+        """
+        loop = asyncio.get_running_loop()
+        self._exit = loop.create_future()
+        for warning in self._options.warnings:
+            self._output.warn(warning)
+        self._spawn(self._register())
+        self._spawn(self._become_ready())
+        try:
+            if self._stopping:
+                self._finish(0)
+            return await self._exit
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._client.close()
+            self._proxy.pool.close()
+            self._registration.close()
+
+    def stop(self) -> None:
+        """Polls no more and ends when the invocations in hand are answered. A second call ends at once."""
+        if self._stopping or not self._started:
+            self._finish(0)
+        self._stopping = True
+        if self._started:
+            self._client.drain(lambda: self._finish(0))
+
+    def _spawn(self, work: Coroutine[object, object, None]) -> "asyncio.Task[None]":
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.append(task)
+        task.add_done_callback(self._check)
+        return task
+
+    def _check(self, task: "asyncio.Task[None]") -> None:
+        """A fault of ours must end the process rather than leave it half alive."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._fail(f"{type(error).__name__}: {error}")
+
+    async def _register(self) -> None:
+        try:
+            await stay_registered(self._registration, self._options.extensions_api)
+        except RegistrationError as error:
+            self._fail(f"extension registration failed: {error}")
+
+    async def _become_ready(self) -> None:
+        options = self._options
+        waiting = self._spawn(self._await_app())
+        await asyncio.wait({waiting}, timeout=ASYNC_INIT_S if options.async_init else None)
+        if not self._stopping:
+            self._started = True
+            self._client.start()
+
+    async def _await_app(self) -> None:
+        check = self._options.readiness
+        try:
+            await wait_until_ready(self._options.app.host, check, self._output)
+        except TimeoutError:
+            self._fail(f"the app was not ready within {check.timeout_s} seconds")
+            return
+        self._proxy.app_is_ready()
+
+    def _fail(self, reason: str) -> None:
+        if not self._stopping and self._exit is not None and not self._exit.done():
+            self._output.error(reason)
+            self._finish(1)
+
+    def _finish(self, code: int) -> None:
+        if self._exit is not None and not self._exit.done():
+            self._exit.set_result(code)

@@ -1,0 +1,217 @@
+"""An event becomes an HTTP request. Pure, and the same for every mode of the adapter.
+
+Four kinds of event, told apart by what `requestContext` holds; anything else passes through as a POST of itself.
+Shapes, payload formats 1.0 and 2.0, then load balancers:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
+The mapping is LWA's, without its flaws: nothing is lost, reordered or trusted that should not be.
+"""
+
+import re
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+from penstock_adapter.codec import as_dict, as_text, dumps, loads
+from penstock_adapter.http_url import clean_path, clean_query, remove_base_path
+from penstock_adapter.invocation import Invocation, lambda_context
+from penstock_adapter.options import EventRules
+
+REQUEST_CONTEXT = "x-amzn-request-context"
+LAMBDA_CONTEXT = "x-amzn-lambda-context"
+TENANT_ID = "x-amz-tenant-id"
+TRACE_ID = "x-amzn-trace-id"
+
+# Never forwarded: what belongs to one hop (RFC 9110, 7.6.1), what we set ourselves from the decoded body, and what the
+# app trusts to come from the platform alone.
+_ONE_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+_NOT_FORWARDED = frozenset(
+    _ONE_HOP | {"content-length", "expect", REQUEST_CONTEXT, LAMBDA_CONTEXT, TENANT_ID},
+)
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def _nulls(*names: str) -> dict[str, object]:
+    return dict.fromkeys(names)
+
+
+# Keys that LWA shows as null when the event lacks them, so that apps may index them.
+_V1_CONTEXT = _nulls("accountId", "resourceId", "stage", "domainName", "domainPrefix", "requestId", "protocol")
+_V1_CONTEXT |= _nulls("identity", "resourcePath", "path", "httpMethod", "requestTime", "requestTimeEpoch", "apiId")
+_V1_IDENTITY = _nulls("cognitoIdentityPoolId", "accountId", "cognitoIdentityId", "caller", "apiKey", "apiKeyId")
+_V1_IDENTITY |= _nulls("accessKey", "sourceIp", "cognitoAuthenticationType", "cognitoAuthenticationProvider")
+_V1_IDENTITY |= _nulls("userArn", "userAgent", "user")
+_V2_CONTEXT = _nulls("routeKey", "accountId", "stage", "requestId", "apiId", "domainName", "domainPrefix")
+_V2_CONTEXT |= _nulls("time", "timeEpoch", "http")
+_V2_HTTP = _nulls("method", "path", "protocol", "sourceIp", "userAgent")
+# Left out rather than shown as null.
+_ABSENT_IF_NULL = ("authorizer", "authentication", "operationName")
+
+Headers = dict[str, list[str]]
+
+
+class EventError(Exception):
+    """An event that cannot become a request: the message says what is wrong with it."""
+
+
+class EventKind(StrEnum):
+    REST_V1 = "API Gateway payload format 1.0"
+    HTTP_V2 = "API Gateway payload format 2.0 or function URL"
+    ALB = "Application Load Balancer"
+    PASS_THROUGH = "not HTTP"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """`target` is path and query in origin form, `headers` have lower-case names and no control bytes."""
+
+    kind: EventKind
+    method: str
+    target: str
+    headers: Headers
+    body: bytes
+
+
+def read_event(invocation: Invocation, rules: EventRules, config: Mapping[str, object]) -> HttpRequest:
+    """The request an invocation stands for, with context headers set. `config` is `env_config()`.
+
+    Raises `EventError` for an event that is not JSON, a body that is not base64 though it says so, or a bad method.
+    """
+    try:
+        event = as_dict(loads(invocation.event))
+    except ValueError as error:
+        raise EventError(f"the event is not JSON: {error}") from error
+    context = as_dict(event.get("requestContext"))
+    http = context.get("http")
+    if isinstance(event.get("httpMethod"), str) and isinstance(context.get("httpMethod"), str):
+        request = _from_v1(event, context, rules)
+    elif isinstance(http, dict) and isinstance(http.get("method"), str):
+        request = _from_v2(event, context, http, rules)
+    elif isinstance(event.get("httpMethod"), str) and isinstance(context.get("elb"), dict):
+        request = _from_alb(event, context, rules)
+    else:
+        request = _pass_through(invocation.event, rules)
+    if not _TOKEN.fullmatch(request.method):
+        raise EventError(f"the event's HTTP method {request.method!r} is not one")
+    headers = request.headers
+    headers[LAMBDA_CONTEXT] = [_without_control(lambda_context(invocation, config))]
+    if invocation.trace_id:
+        headers[TRACE_ID] = [_without_control(invocation.trace_id)]
+    if invocation.tenant_id:
+        headers[TENANT_ID] = [_without_control(invocation.tenant_id)]
+    return request
+
+
+def _from_v2(
+    event: dict[str, object], context: dict[str, object], http: dict[str, object], rules: EventRules
+) -> HttpRequest:
+    headers = _headers(as_dict(event.get("headers")))
+    cookies = event.get("cookies")
+    if isinstance(cookies, list) and cookies:
+        headers["cookie"] = [_without_control("; ".join(as_text(cookie) for cookie in cookies))]
+    shown = _V2_CONTEXT | context
+    shown["http"] = _V2_HTTP | http
+    _finish_headers(headers, shown, rules)
+    path = as_text(event.get("rawPath")) or as_text(event.get("path"))
+    query = clean_query(as_text(event.get("rawQueryString")))
+    target = _target(path, query, rules)
+    return HttpRequest(EventKind.HTTP_V2, as_text(http["method"]), target, headers, _body(event))
+
+
+def _from_v1(event: dict[str, object], context: dict[str, object], rules: EventRules) -> HttpRequest:
+    headers = _merged_headers(event)
+    shown = _V1_CONTEXT | context
+    shown["identity"] = _V1_IDENTITY | as_dict(context.get("identity"))
+    _finish_headers(headers, shown, rules)
+    target = _target(as_text(event.get("path")), _form_query(event, encoded=False), rules)
+    return HttpRequest(EventKind.REST_V1, as_text(event["httpMethod"]) or "GET", target, headers, _body(event))
+
+
+def _from_alb(event: dict[str, object], context: dict[str, object], rules: EventRules) -> HttpRequest:
+    headers = _merged_headers(event)
+    _finish_headers(headers, context, rules)
+    target = _target(as_text(event.get("path")), _form_query(event, encoded=True), rules)
+    return HttpRequest(EventKind.ALB, as_text(event["httpMethod"]) or "GET", target, headers, _body(event))
+
+
+def _pass_through(event: bytes, rules: EventRules) -> HttpRequest:
+    headers = {"content-type": ["application/json"], REQUEST_CONTEXT: ["null"]}
+    return HttpRequest(EventKind.PASS_THROUGH, "POST", clean_path(rules.pass_through_path), headers, event)
+
+
+def _target(path: str, query: str, rules: EventRules) -> str:
+    path = clean_path(remove_base_path(path, rules.base_path))
+    return f"{path}?{query}" if query else path
+
+
+def _body(event: dict[str, object]) -> bytes:
+    body = as_text(event.get("body"))
+    if event.get("isBase64Encoded") is not True:
+        return body.encode("utf-8", "replace")
+    try:
+        return a2b_base64(body, strict_mode=True)
+    except (Base64Error, ValueError) as error:
+        raise EventError(f"the event's body is not base64 although isBase64Encoded is true: {error}") from error
+
+
+def _form_query(event: dict[str, object], *, encoded: bool) -> str:
+    """Parameters in the event's own order, each value of a key on its own. ALB hands them over still `encoded`."""
+    from urllib.parse import quote, unquote  # only these two kinds of event pay for the import
+
+    given = as_dict(event.get("multiValueQueryStringParameters")) or as_dict(event.get("queryStringParameters"))
+    pairs: list[str] = []
+    for key, values in given.items():
+        for value in _texts(values) or [""]:
+            pair = (unquote(key), unquote(value)) if encoded else (key, value)
+            pairs.append("=".join(quote(part, safe="*", errors="replace") for part in pair))
+    return "&".join(pairs)
+
+
+def _texts(value: object) -> list[str]:
+    """One value or several: events know both, in any map."""
+    if isinstance(value, str):
+        return [value]
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _without_control(value: str) -> str:
+    """`value` with nothing in it that could end a header line; a tab may stay."""
+    return value if value.isprintable() else _CONTROL.sub("", value)
+
+
+@lru_cache(maxsize=1024)
+def _forwarded_name(name: str) -> str:
+    """`name` in lower case, or empty when such a header is not forwarded or cannot be one."""
+    lower = name.lower()
+    return lower if lower not in _NOT_FORWARDED and _TOKEN.fullmatch(lower) else ""
+
+
+def _headers(given: dict[str, object]) -> Headers:
+    headers: Headers = {}
+    for name, value in given.items():
+        known = _forwarded_name(name)
+        texts = _texts(value)
+        if known and texts:
+            headers[known] = [_without_control(text) for text in texts]
+    return headers
+
+
+def _merged_headers(event: dict[str, object]) -> Headers:
+    """Both maps in one: the multi-value map holds every duplicate, the single one may hold names of its own."""
+    single = _headers(as_dict(event.get("headers")))
+    return single | _headers(as_dict(event.get("multiValueHeaders")))
+
+
+def _finish_headers(headers: Headers, context: dict[str, object], rules: EventRules) -> None:
+    if rules.authorization_source:
+        promoted = headers.pop(rules.authorization_source, None)
+        if promoted:
+            headers["authorization"] = promoted[:1]
+    for name in _ABSENT_IF_NULL:
+        if name in context and context[name] is None:
+            context = {key: value for key, value in context.items() if key != name}
+    headers[REQUEST_CONTEXT] = [_without_control(dumps(context).decode())]

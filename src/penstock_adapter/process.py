@@ -1,0 +1,37 @@
+"""The adapter as a process: an event loop of its own and the signals that end it."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+
+from penstock_adapter.adapter import Adapter
+from penstock_adapter.endpoint import OptionError
+from penstock_adapter.options import read_options
+from penstock_adapter.output import Output
+
+_new_event_loop: Callable[[], asyncio.AbstractEventLoop]
+try:
+    from uvloop import new_event_loop as _new_event_loop
+except ImportError:  # pragma: no cover - a layer built for a machine without wheels
+    _new_event_loop = asyncio.new_event_loop
+
+
+def run(registration: socket.socket, environ: Mapping[str, str]) -> int:
+    """Runs the adapter to its end; returns the exit code. SIGTERM and SIGINT let invocations in hand finish."""
+    try:
+        options = read_options(environ)
+    except OptionError as error:
+        sys.stdout.write(f"ERROR {error}\n")
+        return 1
+    output = Output(options.log_level, as_json=options.log_as_json)
+    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+        return runner.run(_run(Adapter(options, registration, output)))
+
+
+async def _run(adapter: Adapter) -> int:
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, adapter.stop)
+    loop.add_signal_handler(signal.SIGINT, adapter.stop)
+    return await adapter.run()

@@ -1,0 +1,188 @@
+"""Proxy mode: each invocation is one HTTP request to the app on its port, its response posted back as it comes."""
+
+import asyncio
+
+from penstock_adapter.app_connection import AppConnection, AppPool, encode_request
+from penstock_adapter.http_answer import buffered_answer, error_status_message, prelude
+from penstock_adapter.http_event import EventError, EventKind, read_event
+from penstock_adapter.invocation import Invocation, env_config
+from penstock_adapter.options import InvokeMode, Options
+from penstock_adapter.runtime_client import RuntimeSlot
+
+# 6 MB and the service's slack: a longer body cannot become an answer, so no more of it is kept.
+# https://github.com/aws/aws-lambda-runtime-interface-emulator (max payload size)
+MAX_BUFFERED_BYTES = 6 * 1024 * 1024 + 100
+
+# `Runtime.` and `Function.` names survive the service's check of error types; others become Runtime.Unknown.
+BAD_EVENT = "Runtime.UnmarshalError"
+APP_UNREACHABLE = "Runtime.AppUnreachable"
+APP_FAILED = "Runtime.AppDisconnected"
+STREAM_FAILED = "Runtime.StreamError"
+ERROR_STATUS = "Function.ErrorStatusCode"
+TOO_LARGE = "Function.ResponseSizeTooLarge"
+
+
+class Proxy:
+    """What all exchanges share: options, the pool, and whether the app is up."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.pool = AppPool(options.app, options.pool_idle_s)
+        self.config = env_config(options.facts)
+        self.streaming = options.invoke_mode is InvokeMode.RESPONSE_STREAM
+        self._ready = False
+        self._waiting: list[tuple[ProxyExchange, Invocation]] = []
+
+    def new_handler(self, slot: RuntimeSlot) -> "ProxyExchange":
+        return ProxyExchange(self, slot)
+
+    def app_is_ready(self) -> None:
+        """Lets invocations through that came before the app was up (AWS_LWA_ASYNC_INIT)."""
+        self._ready = True
+        waiting, self._waiting = self._waiting, []
+        for exchange, invocation in waiting:
+            exchange.invoke(invocation)
+
+    def must_wait(self, exchange: "ProxyExchange", invocation: Invocation) -> bool:
+        if not self._ready:
+            self._waiting.append((exchange, invocation))
+        return not self._ready
+
+    def forget(self, exchange: "ProxyExchange") -> None:
+        self._waiting = [pair for pair in self._waiting if pair[0] is not exchange]
+
+
+class ProxyExchange:
+    """Joins one slot to whichever connection carries its request. Lives as long as the slot."""
+
+    def __init__(self, proxy: Proxy, slot: RuntimeSlot) -> None:
+        self._proxy = proxy
+        self._slot = slot
+        self._connection: AppConnection | None = None
+        self._awaiting = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._request = b""
+        self._head = False
+        self._resent = False
+        self._kind = EventKind.PASS_THROUGH
+        self._status = 0
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._streaming = False
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+
+    # From the slot.
+
+    def invoke(self, invocation: Invocation) -> None:
+        proxy = self._proxy
+        if proxy.must_wait(self, invocation):
+            return
+        self._reset()
+        try:
+            request = read_event(invocation, proxy.options.rules, proxy.config)
+        except EventError as error:
+            self._slot.post_error(BAD_EVENT, str(error))
+            return
+        self._kind = request.kind
+        self._head = request.method == "HEAD"
+        self._request = encode_request(request, proxy.options.app.netloc)
+        connection = proxy.pool.take(asyncio.get_running_loop().time())
+        if connection is None:
+            self._connect()
+        else:
+            self._send_on(connection)
+
+    def pause(self) -> None:
+        if self._connection is not None:
+            self._connection.pause()
+
+    def resume(self) -> None:
+        if self._connection is not None:
+            self._connection.resume()
+
+    def abandon(self) -> None:
+        """The app sees a disconnect at its next read or write."""
+        self._awaiting = False
+        self._proxy.forget(self)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abort()
+
+    # From the app's connection.
+
+    def connected(self, connection: AppConnection) -> None:
+        if self._awaiting:
+            self._send_on(connection)
+        else:  # abandoned meanwhile; the next request can have it
+            self._proxy.pool.give(connection)
+
+    def connect_failed(self, error: OSError) -> None:
+        if self._awaiting:
+            self._awaiting = False
+            self._slot.post_error(APP_UNREACHABLE, f"cannot connect to the app: {error}")
+
+    def response_started(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self._status = status
+        self._headers = headers
+        self._streaming = self._proxy.streaming and status not in self._proxy.options.error_statuses
+        if self._streaming:
+            self._slot.begin_stream(prelude(status, headers))
+
+    def body_received(self, data: bytes) -> None:
+        if self._streaming:
+            self._slot.send_chunk(data)
+        else:
+            self._body_bytes += len(data)
+            if self._body_bytes <= MAX_BUFFERED_BYTES:
+                self._body.append(data)
+
+    def response_ended(self) -> None:
+        self._connection = None
+        if self._streaming:
+            self._slot.end_stream()
+        elif self._status in self._proxy.options.error_statuses:
+            self._slot.post_error(ERROR_STATUS, error_status_message(self._status, b"".join(self._body)))
+        elif self._body_bytes > MAX_BUFFERED_BYTES:
+            self._slot.post_error(TOO_LARGE, _too_large(self._body_bytes))
+        else:
+            body = b"".join(self._body)
+            self._slot.post_response(buffered_answer(self._kind, self._status, self._headers, body))
+        self._reset()
+
+    def response_failed(self, reason: str, *, stale: bool) -> None:
+        self._connection = None
+        if self._streaming:
+            self._slot.fail_stream(STREAM_FAILED, self._told(reason))
+        elif stale and not self._resent:
+            self._resent = True
+            self._connect()
+            return
+        elif self._status in self._proxy.options.error_statuses:
+            self._slot.post_error(ERROR_STATUS, error_status_message(self._status, b""))
+        else:
+            self._slot.post_error(APP_FAILED, self._told(reason))
+        self._reset()
+
+    def flush(self) -> None:
+        self._slot.flush()
+
+    def _connect(self) -> None:
+        self._awaiting = True
+        self._proxy.pool.connect(self)
+
+    def _send_on(self, connection: AppConnection) -> None:
+        self._awaiting = False
+        self._connection = connection
+        if self._slot.paused:
+            connection.pause()
+        connection.send(self, self._request, head=self._head)
+
+    def _told(self, reason: str) -> str:
+        return f"{reason} (app at {self._proxy.options.app.netloc})"
+
+
+def _too_large(length: int) -> str:
+    # The words of the service: aws-lambda-runtime-interface-emulator, lambda-managed-instances.
+    return f"Response payload size ({length} bytes) exceeded maximum allowed payload size ({MAX_BUFFERED_BYTES} bytes)."

@@ -1,0 +1,371 @@
+"""N slots, each one connection that long-polls the Runtime API and posts the answer on the same connection.
+
+A slot is a small state machine over protocol callbacks: no task, no future and no queue stands on the request path.
+What is to be done with an invocation is the business of an `InvocationHandler`, one for each slot.
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Protocol
+
+import httptools
+
+from penstock_adapter.endpoint import Endpoint
+from penstock_adapter.invocation import NO_INVOCATION, Invocation, read_invocation
+from penstock_adapter.output import Output
+from penstock_adapter.runtime_wire import (
+    LAST_CHUNK,
+    chunk,
+    error_request,
+    failed_end,
+    next_request,
+    response_request,
+    stream_head,
+)
+
+# Between attempts to reach a Runtime API that is away, and how long it may stay away; both `assumed`.
+FIRST_RETRY_S = 0.1
+LONGEST_RETRY_S = 5.0
+GONE_AFTER_S = 10.0
+
+
+class InvocationHandler(Protocol):
+    """What a slot asks of the mode the adapter runs in. Every method returns at once."""
+
+    def invoke(self, invocation: Invocation) -> None:
+        """Start working; answer through the slot, now or later, exactly once."""
+
+    def pause(self) -> None:
+        """The Runtime API reads more slowly than the answer comes: produce nothing until `resume`."""
+
+    def resume(self) -> None:
+        """Go on."""
+
+    def abandon(self) -> None:
+        """Nobody takes the rest of the answer any more: stop working and call nothing on the slot."""
+
+
+class _State(Enum):
+    IDLE = auto()  # not connected, or waiting before the next attempt
+    POLLING = auto()  # GET /next is on the wire
+    WORKING = auto()  # the handler has the invocation and has not begun to answer
+    STREAMING = auto()  # the head of the answer is out, its body still open
+    POSTED = auto()  # the answer is complete and waits for its status
+    STOPPED = auto()
+
+
+class RuntimeClient:
+    """All slots of one adapter. `on_gone` is called once, with a reason, when the Runtime API is away for good."""
+
+    def __init__(
+        self,
+        api: Endpoint,
+        concurrency: int,
+        new_handler: "Callable[[RuntimeSlot], InvocationHandler]",
+        output: Output,
+        on_gone: Callable[[str], None],
+    ) -> None:
+        self.api = api
+        self.output = output
+        self.next_request = next_request(api)
+        self.draining = False
+        self._on_gone = on_gone
+        self._on_drained: Callable[[], None] | None = None
+        self._away_since: float | None = None
+        self._slots = [RuntimeSlot(self, new_handler) for _ in range(concurrency)]
+
+    def start(self) -> None:
+        """Connects every slot and polls."""
+        for slot in self._slots:
+            slot.connect()
+
+    def drain(self, on_drained: Callable[[], None]) -> None:
+        """Polls no more; calls `on_drained` once every invocation in hand has been answered."""
+        self.draining = True
+        self._on_drained = on_drained
+        for slot in self._slots:
+            slot.stop_if_idle()
+        self.slot_stopped()
+
+    def close(self) -> None:
+        """Drops every connection at once."""
+        for slot in self._slots:
+            slot.close()
+
+    def slot_stopped(self) -> None:
+        if self._on_drained and all(slot.stopped for slot in self._slots):
+            self._on_drained()
+            self._on_drained = None
+
+    def connected(self) -> None:
+        self._away_since = None
+
+    def connect_failed(self, error: OSError, now: float) -> None:
+        if self._away_since is None:
+            self._away_since = now
+            self.output.warn(f"cannot reach the Runtime API at {self.api.netloc}: {error}")
+        elif now - self._away_since >= GONE_AFTER_S:
+            self._on_gone(f"the Runtime API at {self.api.netloc} is gone: {error}")
+
+
+class RuntimeSlot(asyncio.Protocol):
+    """One place for an invocation: polls, hands the event over, sends the answer, polls again."""
+
+    def __init__(self, client: RuntimeClient, new_handler: "Callable[[RuntimeSlot], InvocationHandler]") -> None:
+        self._client = client
+        self._handler = new_handler(self)
+        self._state = _State.IDLE
+        self._transport: asyncio.Transport | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._retry_s = FIRST_RETRY_S
+        self._invocation = NO_INVOCATION
+        self._out: list[bytes] = []
+        self._write_paused = False
+        self._headers: dict[bytes, bytes] = {}
+        self._event: list[bytes] = []
+        self._answered = False
+
+    # What handlers use.
+
+    @property
+    def paused(self) -> bool:
+        """Whether the handler must hold its output back: no connection, or one that is full."""
+        return self._write_paused or self._transport is None
+
+    def post_response(self, body: bytes) -> None:
+        """The whole answer at once, as JSON."""
+        self._end(response_request(self._client.api, self._invocation, body))
+
+    def post_error(self, error_type: str, message: str) -> None:
+        """The invocation failed before any part of an answer was sent. `error_type` such as `Runtime.Something`:
+        the service keeps `Runtime.` and `Function.` names and calls everything else unknown."""
+        self._client.output.error(f"{error_type}: {message}", self._invocation.request_id)
+        self._end(error_request(self._client.api, self._invocation, error_type, message))
+
+    def begin_stream(self, prelude: bytes) -> None:
+        """Starts a streamed answer. It leaves with the next `flush`, whether or not there is a body yet."""
+        self._state = _State.STREAMING
+        self._out.append(stream_head(self._client.api, self._invocation, prelude))
+
+    def send_chunk(self, data: bytes) -> None:
+        """One chunk of a stream that has begun. It leaves with the next `flush`."""
+        self._out.append(chunk(data))
+
+    def end_stream(self) -> None:
+        """The stream is complete."""
+        self._end(LAST_CHUNK)
+
+    def fail_stream(self, error_type: str, message: str) -> None:
+        """Ends a stream as failed: what was sent stands, and the platform is told."""
+        self._client.output.error(f"{error_type}: {message}", self._invocation.request_id)
+        self._end(failed_end(error_type, message))
+
+    def flush(self) -> None:
+        """Everything gathered since the last flush leaves in one write."""
+        if self._out and self._transport is not None:
+            self._transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
+            self._out.clear()
+
+    # What the client uses.
+
+    @property
+    def stopped(self) -> bool:
+        return self._state is _State.STOPPED
+
+    def connect(self) -> None:
+        self._retry = None
+        self._connecting = asyncio.get_running_loop().create_task(self._connect())
+
+    def stop_if_idle(self) -> None:
+        if self._state in (_State.IDLE, _State.POLLING):
+            self.close()
+
+    def close(self) -> None:
+        self._state = _State.STOPPED
+        if self._retry:
+            self._retry.cancel()
+        if self._connecting:
+            self._connecting.cancel()
+        self._drop()
+
+    # Connection: lost and found.
+
+    async def _connect(self) -> None:
+        loop = asyncio.get_running_loop()
+        api = self._client.api
+        try:
+            await loop.create_connection(lambda: self, api.host, api.port)
+        except OSError as error:
+            self._client.connect_failed(error, loop.time())
+            if self._state is not _State.STOPPED:
+                self._give_up()
+                self._wait_before(self.connect)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._connecting = None
+        if self._state is _State.STOPPED:
+            transport.abort()
+            return
+        self._client.connected()
+        self._transport = transport
+        self._write_paused = False
+        self._new_answer()
+        self._parser = httptools.HttpResponseParser(self)
+        if self._state is _State.IDLE:
+            self._poll()
+        else:  # lost while the handler was working; the answer goes out here
+            self.flush()
+            self._handler.resume()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        self._write_paused = False
+        state = self._state
+        if state is _State.STOPPED:
+            return
+        if state is _State.POLLING:
+            self._state = _State.IDLE
+            self._wait_before(self.connect)
+            return
+        if state is _State.WORKING:
+            self._handler.pause()
+        elif state in (_State.STREAMING, _State.POSTED):
+            self._client.output.warn(
+                "the Runtime API hung up before the answer was complete", self._invocation.request_id
+            )
+            self._give_up()
+        self._reconnect()
+
+    def _reconnect(self) -> None:
+        if self._state is _State.IDLE and self._client.draining:
+            self._stop()
+        else:
+            self.connect()
+
+    def _give_up(self) -> None:
+        """The invocation in hand cannot be answered any more."""
+        working = self._state in (_State.WORKING, _State.STREAMING)
+        self._state = _State.IDLE
+        self._out.clear()
+        if working:
+            self._handler.abandon()
+
+    def _drop(self) -> None:
+        """Ends the connection; `connection_lost` goes on from there."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.abort()
+
+    def _wait_before(self, action: Callable[[], None]) -> None:
+        if self._client.draining:
+            self._stop()
+            return
+        self._retry = asyncio.get_running_loop().call_later(self._retry_s, action)
+        self._retry_s = min(self._retry_s * 2, LONGEST_RETRY_S)
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+        self._handler.pause()
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        self._handler.resume()
+
+    # Answers of the Runtime API.
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._client.output.error(f"the Runtime API sent what is not HTTP: {error}", self._invocation.request_id)
+            self._drop()
+            return
+        if self._answered:
+            self._take_answer()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.lower()] = value
+
+    def on_body(self, body: bytes) -> None:
+        self._event.append(body)
+
+    def on_message_complete(self) -> None:
+        if self._parser.get_status_code() >= 200:
+            self._answered = True
+        else:  # an interim answer; the real one follows
+            self._new_answer()
+
+    def _new_answer(self) -> None:
+        self._headers = {}
+        self._event = []
+        self._answered = False
+
+    def _take_answer(self) -> None:
+        status = self._parser.get_status_code()
+        headers = self._headers
+        body = self._event[0] if len(self._event) == 1 else b"".join(self._event)
+        keep_alive = self._parser.should_keep_alive()
+        self._new_answer()
+        if self._state is _State.POLLING:
+            self._take_event(status, headers, body, keep_alive)
+        elif self._state is _State.POSTED:
+            self._take_status(status, body, keep_alive)
+        else:  # answered before the answer was complete: the invocation is over on the other side
+            self._log_refusal(status, body)
+            self._give_up()
+            self._drop()
+
+    def _take_event(self, status: int, headers: dict[bytes, bytes], body: bytes, keep_alive: bool) -> None:
+        invocation = read_invocation(headers, body) if status == 200 else None
+        if invocation is None:
+            self._client.output.warn(f"the Runtime API answered /next with status {status} and no request id")
+            if keep_alive:
+                self._state = _State.IDLE
+                self._wait_before(self._poll)
+            else:
+                self._drop()
+            return
+        self._retry_s = FIRST_RETRY_S
+        self._state = _State.WORKING
+        self._invocation = invocation
+        if not keep_alive:
+            self._drop()
+        self._handler.invoke(invocation)
+
+    def _take_status(self, status: int, body: bytes, keep_alive: bool) -> None:
+        if not 200 <= status < 300:
+            self._log_refusal(status, body)
+        self._state = _State.IDLE
+        transport = self._transport
+        if transport is None or not keep_alive or transport.get_write_buffer_size():
+            self._drop()
+        else:
+            self._poll()
+
+    def _log_refusal(self, status: int, body: bytes) -> None:
+        what = "the invocation timed out" if status == 410 else f"the Runtime API answered {status}"
+        self._client.output.warn(
+            f"{what}: {body[:500].decode('utf-8', 'replace').strip()}", self._invocation.request_id
+        )
+
+    def _poll(self) -> None:
+        self._retry = None
+        if self._client.draining:
+            self._stop()
+        elif self._transport is not None:
+            self._state = _State.POLLING
+            self._transport.write(self._client.next_request)
+
+    def _stop(self) -> None:
+        self.close()
+        self._client.slot_stopped()
+
+    def _end(self, data: bytes) -> None:
+        """The last bytes of an answer, whatever it was."""
+        self._out.append(data)
+        self._state = _State.POSTED
+        self.flush()

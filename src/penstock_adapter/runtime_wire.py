@@ -1,0 +1,73 @@
+"""The bytes a slot writes to the Runtime API. Pure.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html and, for streams and their trailers,
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
+"""
+
+from binascii import b2a_base64
+
+from penstock_adapter.codec import dumps
+from penstock_adapter.endpoint import Endpoint
+from penstock_adapter.invocation import Invocation
+
+_STREAM_HEADERS = (
+    "lambda-runtime-function-response-mode: streaming\r\n"
+    "content-type: application/vnd.awslambda.http-integration-response\r\n"
+    "transfer-encoding: chunked\r\n"
+    "trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n"
+)
+_EIGHT_NULS = b"8\r\n\0\0\0\0\0\0\0\0\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def next_request(api: Endpoint) -> bytes:
+    """The poll. It never changes, so it is built once."""
+    return (
+        f"GET {api.base}/2018-06-01/runtime/invocation/next HTTP/1.1\r\n"
+        f"host: {api.netloc}\r\nuser-agent: penstock-adapter\r\n\r\n"
+    ).encode()
+
+
+def response_request(api: Endpoint, invocation: Invocation, body: bytes) -> bytes:
+    """A whole buffered answer. `body` is JSON."""
+    head = _post_head(api, invocation, "response")
+    return f"{head}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def error_request(api: Endpoint, invocation: Invocation, error_type: str, message: str) -> bytes:
+    """The report of a failed invocation."""
+    body = _error_body(error_type, message)
+    head = _post_head(api, invocation, "error")
+    return (
+        f"{head}lambda-runtime-function-error-type: {error_type}\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    ).encode() + body
+
+
+def stream_head(api: Endpoint, invocation: Invocation, prelude: bytes) -> bytes:
+    """Everything before the first byte of a streamed body: head, one chunk of prelude, one of eight NULs."""
+    head = f"{_post_head(api, invocation, 'response')}{_STREAM_HEADERS}".encode()
+    return b"%b%x\r\n%b\r\n%b" % (head, len(prelude), prelude, _EIGHT_NULS)
+
+
+def chunk(data: bytes) -> bytes:
+    """One chunk; `data` must not be empty, which would end the body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def failed_end(error_type: str, message: str) -> bytes:
+    """The end of a stream that failed: what was sent stands, and real trailers say why there is no more."""
+    body = b2a_base64(_error_body(error_type, message), newline=False).decode()
+    return (
+        f"0\r\nLambda-Runtime-Function-Error-Type: {error_type}\r\nLambda-Runtime-Function-Error-Body: {body}\r\n\r\n"
+    ).encode()
+
+
+def _post_head(api: Endpoint, invocation: Invocation, what: str) -> str:
+    echo = f"lambda-runtime-invocation-id: {invocation.invocation_id}\r\n" if invocation.invocation_id else ""
+    path = f"{api.base}/2018-06-01/runtime/invocation/{invocation.request_id}/{what}"
+    return f"POST {path} HTTP/1.1\r\nhost: {api.netloc}\r\n{echo}"
+
+
+def _error_body(error_type: str, message: str) -> bytes:
+    return dumps({"errorMessage": message, "errorType": error_type})
