@@ -21,9 +21,8 @@ class Adapter:
         self._registration = registration
         self._output = output
         self._proxy = Proxy(options)
-        self._client = RuntimeClient(
-            options.runtime_api, options.concurrency, self._proxy.new_handler, output, self._fail
-        )
+        new_handler = self._proxy.new_handler
+        self._client = RuntimeClient(options.runtime_api, options.concurrency, new_handler, output, self._fail)
         self._exit: asyncio.Future[int] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False

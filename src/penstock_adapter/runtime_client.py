@@ -127,6 +127,7 @@ class RuntimeSlot(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._event: list[bytes] = []
         self._answered = False
+        self._parser = httptools.HttpResponseParser(self)
 
     # What handlers use.
 
@@ -202,7 +203,7 @@ class RuntimeSlot(asyncio.Protocol):
             self._client.connect_failed(error, loop.time())
             if self._state is not _State.STOPPED:
                 self._give_up()
-                self._wait_before(self.connect)
+                self._back_off()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -229,14 +230,12 @@ class RuntimeSlot(asyncio.Protocol):
             return
         if state is _State.POLLING:
             self._state = _State.IDLE
-            self._wait_before(self.connect)
+            self._back_off()
             return
-        if state is _State.WORKING:
+        if state is _State.WORKING or self._out:  # not a byte of the answer was sent: it goes out on the next one
             self._handler.pause()
         elif state in (_State.STREAMING, _State.POSTED):
-            self._client.output.warn(
-                "the Runtime API hung up before the answer was complete", self._invocation.request_id
-            )
+            self._warn("the Runtime API hung up before the answer was complete")
             self._give_up()
         self._reconnect()
 
@@ -260,11 +259,11 @@ class RuntimeSlot(asyncio.Protocol):
         if transport is not None:
             transport.abort()
 
-    def _wait_before(self, action: Callable[[], None]) -> None:
+    def _back_off(self) -> None:
         if self._client.draining:
             self._stop()
             return
-        self._retry = asyncio.get_running_loop().call_later(self._retry_s, action)
+        self._retry = asyncio.get_running_loop().call_later(self._retry_s, self.connect)
         self._retry_s = min(self._retry_s * 2, LONGEST_RETRY_S)
 
     def pause_writing(self) -> None:
@@ -323,11 +322,7 @@ class RuntimeSlot(asyncio.Protocol):
         invocation = read_invocation(headers, body) if status == 200 else None
         if invocation is None:
             self._client.output.warn(f"the Runtime API answered /next with status {status} and no request id")
-            if keep_alive:
-                self._state = _State.IDLE
-                self._wait_before(self._poll)
-            else:
-                self._drop()
+            self._drop()  # and back off, as for a lost poll
             return
         self._retry_s = FIRST_RETRY_S
         self._state = _State.WORKING
@@ -348,12 +343,12 @@ class RuntimeSlot(asyncio.Protocol):
 
     def _log_refusal(self, status: int, body: bytes) -> None:
         what = "the invocation timed out" if status == 410 else f"the Runtime API answered {status}"
-        self._client.output.warn(
-            f"{what}: {body[:500].decode('utf-8', 'replace').strip()}", self._invocation.request_id
-        )
+        self._warn(f"{what}: {body[:500].decode('utf-8', 'replace').strip()}")
+
+    def _warn(self, message: str) -> None:
+        self._client.output.warn(message, self._invocation.request_id)
 
     def _poll(self) -> None:
-        self._retry = None
         if self._client.draining:
             self._stop()
         elif self._transport is not None:
