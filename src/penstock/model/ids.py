@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+import time
 import uuid
 
 
@@ -14,6 +15,14 @@ def request_id() -> str:
 def environment_id() -> str:
     """32 hex digits, as Lambda ends a log stream's name."""
     return secrets.token_hex(16)
+
+
+def log_stream(function_name: str, version: str, environment: str, epoch: float) -> str:
+    """`2026/11/23/name[version]id`, as the emulator of Managed Instances names streams.
+
+    https://github.com/aws/aws-lambda-runtime-interface-emulator (internal/lambda-managed-instances)
+    """
+    return f"{time.strftime('%Y/%m/%d', time.gmtime(epoch))}/{function_name}[{version}]{environment}"
 
 
 def trace_id(epoch: float) -> str:

@@ -8,6 +8,7 @@ from penstock.model.clock import Clock, Timer
 from penstock.model.errors import FunctionError, InvocationError
 from penstock.model.invocation import Invocation
 from penstock.runtime_api import messages
+from penstock.telemetry.records import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Outcome:
     response_duration: float | None
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         """`success`, `timeout`, `error` (the function's fault) or `failure` (not the function's)."""
         if self.error is None:
             return "success"

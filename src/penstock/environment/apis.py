@@ -1,0 +1,61 @@
+"""The APIs of one environment behind one address: whoever talks to it is known by where it talks to."""
+
+import socket
+from collections.abc import Callable
+
+from penstock.extensions_api import messages as extension_messages
+from penstock.extensions_api.api import ExtensionsApi
+from penstock.model.clock import Clock
+from penstock.model.function import Function
+from penstock.model.limits import MAX_RUNTIME_HEADER_BYTES
+from penstock.runtime_api import messages as runtime_messages
+from penstock.runtime_api.api import InvocationObserver, RuntimeApi
+from penstock.wire.http_messages import NOT_FOUND
+from penstock.wire.http_server import Exchange, HttpConnection, answer
+from penstock.wire.listener import Listener
+
+
+class EnvironmentApis:
+    """`on_change()`: something that init may wait for happened. `on_error(error_type, body)`: the runtime or an
+    extension reported an init or exit error; the first one names the cause of what follows.
+    """
+
+    def __init__(
+        self,
+        function: Function,
+        account_id: str,
+        clock: Clock,
+        observer: InvocationObserver,
+        on_change: Callable[[], None],
+        on_error: Callable[[str, bytes], None],
+    ) -> None:
+        self.polled = False
+        self._on_change = on_change
+        self.runtime = RuntimeApi(clock, observer, on_first_poll=self._first_poll, on_init_error=on_error)
+        identity = {
+            "functionName": function.name,
+            "functionVersion": function.version,
+            "handler": function.handler,
+        }
+        self.extensions = ExtensionsApi(
+            identity, account_id, on_change=on_change, on_error=lambda _, error_type: on_error(error_type, b"")
+        )
+        self._listener = Listener(self._open_exchange, MAX_RUNTIME_HEADER_BYTES)
+
+    def _first_poll(self) -> None:
+        self.polled = True
+        self._on_change()
+
+    async def serve(self, sock: socket.socket) -> None:
+        await self._listener.start(sock)
+
+    async def close(self) -> None:
+        """Parked polls see the connection end."""
+        await self._listener.close()
+
+    def _open_exchange(self, connection: HttpConnection) -> Exchange:
+        if connection.target.startswith(runtime_messages.PREFIX):
+            return self.runtime.open_exchange(connection)
+        if connection.target.startswith(extension_messages.PREFIX):
+            return self.extensions.open_exchange(connection)
+        return answer(connection, NOT_FOUND)

@@ -1,0 +1,252 @@
+"""An execution environment: a group of processes joined to their two APIs. The router's `Target`.
+
+Order of events and error types:
+https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-execution-environment.html
+https://github.com/aws/aws-lambda-runtime-interface-emulator (internal/lambda-managed-instances/rapid)
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from penstock.environment.apis import EnvironmentApis
+from penstock.environment.invocation_log import EnvironmentLog
+from penstock.environment.lifecycle import Lifecycle, State
+from penstock.environment.processes import EnvironmentProcesses
+from penstock.environment.runtime_command import find_extensions, runtime_command
+from penstock.environment.sandbox import ProcessExit, SandboxError
+from penstock.environment.spec import EnvironmentSpec
+from penstock.environment.variables import runtime_variables
+from penstock.model import ids
+from penstock.model.clock import Clock
+from penstock.model.errors import FunctionError, PlatformError, StartError
+from penstock.model.invocation import Invocation
+from penstock.model.limits import SHUTDOWN_RUNTIME_S, SHUTDOWN_TOTAL_S
+from penstock.runtime_api.running import Outcome
+from penstock.telemetry import records
+from penstock.telemetry.log_writer import LogWriter
+
+RUNTIME = "runtime"
+
+
+class Environment:
+    """`on_death(environment, error)` is called once when a Ready environment dies by itself. At that moment nothing is
+    in flight any more and `free_slots` is 0; its processes are still being ended (`stopped` says when they are gone).
+    """
+
+    def __init__(
+        self,
+        spec: EnvironmentSpec,
+        clock: Clock,
+        writer: LogWriter,
+        on_death: Callable[["Environment", StartError], None],
+    ) -> None:
+        function = spec.function
+        self.environment_id = ids.environment_id()
+        self.log_stream = ids.log_stream(function.name, function.version, self.environment_id, clock.epoch())
+        self.log = EnvironmentLog(writer, function, clock, self.environment_id, self.log_stream)
+        self.stopped = asyncio.Event()
+        self._spec = spec
+        self._clock = clock
+        self._on_death = on_death
+        self._lifecycle = Lifecycle()
+        self._apis = EnvironmentApis(function, spec.account_id, clock, self, self._notice, self._report_error)
+        self._processes = EnvironmentProcesses(spec, self.log, self._apis.runtime, self._process_ended)
+        self._reported: StartError | None = None
+        self._ended: StartError | None = None
+        self._changed = asyncio.Event()
+        self._end: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Environment {self.environment_id[:8]} {self.state}, {self.in_flight} in flight>"
+
+    @property
+    def state(self) -> State:
+        return self._lifecycle.state
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the machine did not allow, for the user to know."""
+        return self._processes.notes
+
+    # --- Target ---
+
+    @property
+    def free_slots(self) -> int:
+        return self._apis.runtime.idle if self._lifecycle.state is State.READY else 0
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._apis.runtime.running)
+
+    def invoke(self, invocation: Invocation) -> bool:
+        invocation.environment_id = self.environment_id
+        return self._lifecycle.state is State.READY and self._apis.runtime.invoke(invocation)
+
+    # --- InvocationObserver ---
+
+    def invocation_started(self, invocation: Invocation) -> None:
+        self.log.invocation_started(invocation)
+
+    def invocation_ended(self, invocation: Invocation, outcome: Outcome) -> None:
+        self.log.invocation_ended(invocation, outcome)
+        if self._lifecycle.state is State.DRAINING:
+            self._changed.set()
+
+    # --- init ---
+
+    async def start(self) -> None:
+        """Bring the environment to Ready. Raises StartError, with the function's last lines, when it cannot be."""
+        began = self._clock.monotonic()
+        try:
+            async with asyncio.timeout(self._spec.init_timeout):
+                await self._initialize()
+        except asyncio.CancelledError:
+            await self._shut_down("failure")
+            raise
+        except (StartError, SandboxError, TimeoutError) as error:
+            failure = self._explain(error)
+            await self._shut_down("failure")
+            self._report_init(began, failure)
+            raise StartError(failure.error_type, failure.message, self.log.last_lines) from None
+        self._lifecycle.move(State.READY)
+        self._report_init(began, None)
+
+    async def _initialize(self) -> None:
+        function = self._spec.function
+        listener = await self._processes.open_sandbox(self.log_stream)
+        await self._apis.serve(listener)
+        self._lifecycle.move(State.INITIALIZING)
+        self.log.platform(
+            "platform.initStart",
+            records.init_start(
+                runtime_version=function.runtime,
+                runtime_version_arn="",
+                name=function.name,
+                version=function.version,
+                log_stream=self.log_stream,
+                memory_mib=function.memory_mib,
+            ),
+        )
+        names = find_extensions(self._spec.opt_root)
+        for name in names:
+            self._apis.extensions.expect(name)
+        for name in names:
+            await self._processes.spawn_extension(name)
+        await self._until(lambda: self._apis.extensions.all_registered)
+        variables = runtime_variables(function, self._processes.identity)
+        await self._processes.spawn_runtime(
+            RUNTIME, runtime_command(function, variables, self._spec.task_root, self._spec.opt_root), variables
+        )
+        await self._until(lambda: self._apis.polled)
+        self.log.platform("platform.initRuntimeDone", records.init_runtime_done("success"))
+        self._apis.extensions.close_registration()
+        await self._until(lambda: self._apis.extensions.all_ready)
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        """Wait for what the APIs see. Raises StartError when a process ends first."""
+        while not condition():
+            if self._ended:
+                raise self._ended
+            self._changed.clear()
+            await self._changed.wait()
+        if self._ended:
+            raise self._ended
+
+    def _notice(self) -> None:
+        self._changed.set()
+
+    def _report_error(self, error_type: str, body: bytes) -> None:
+        """The first error told is the cause of whatever follows; by itself it ends nothing."""
+        if self._reported is None:
+            self._reported = StartError(error_type, body.decode("utf-8", "replace"))
+
+    def _explain(self, error: Exception) -> StartError:
+        if self._reported:
+            return self._reported
+        if isinstance(error, StartError):
+            return error
+        if isinstance(error, TimeoutError):
+            waited = f"init took longer than {self._spec.init_timeout:g} seconds"
+            return StartError("Sandbox.Timedout", f"{waited}: {self._waited_for()}")
+        return StartError("Sandbox.SetupFailed", str(error))
+
+    def _waited_for(self) -> str:
+        if not self._apis.extensions.all_registered:
+            return "an extension did not register"
+        if not self._apis.polled:
+            return "the runtime never asked for an invocation; does the app listen on $PORT?"
+        return "an extension did not become ready"
+
+    def _report_init(self, began: float, failure: StartError | None) -> None:
+        status: records.Status = "success"
+        if failure:
+            status = "timeout" if failure.error_type == "Sandbox.Timedout" else "error"
+            if not self._apis.polled:
+                done = records.init_runtime_done(status, failure.error_type)
+                self.log.platform("platform.initRuntimeDone", done)
+        for extension in self._apis.extensions.extensions:
+            record = records.extension(extension.name, extension.state, extension.events)
+            self.log.platform("platform.extension", record)
+        duration = self._clock.monotonic() - began
+        error_type = failure.error_type if failure else None
+        self.log.platform("platform.initReport", records.init_report(status, duration, error_type))
+
+    # --- death and end ---
+
+    def _process_ended(self, name: str, ended: ProcessExit | None) -> None:
+        """A process ended, or, with None, the whole sandbox was lost. Any exit code ends the environment."""
+        self._changed.set()
+        if self._ended or self.state in (State.SHUTTING_DOWN, State.STOPPED, State.FAILED):
+            return
+        kind = "Runtime.ExitError" if name == RUNTIME else "Extension.Crash"
+        self._ended = self._reported or StartError(kind, f"{name} {_describe(ended)}")
+        if self.state in (State.READY, State.DRAINING):
+            self._die(self._ended)
+
+    def _die(self, error: StartError) -> None:
+        self._end = asyncio.get_running_loop().create_task(self._shut_down("failure"))
+        self._lifecycle.move(State.SHUTTING_DOWN)
+        self._apis.runtime.abort(FunctionError(error.error_type, error.message))
+        self._on_death(self, StartError(error.error_type, error.message, self.log.last_lines))
+
+    async def stop(self, drain: float) -> None:
+        """Let what is in flight end, at most `drain` seconds, then end the processes. Idempotent."""
+        if self.state is State.READY:
+            self._lifecycle.move(State.DRAINING)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(drain):
+                    while self.in_flight:
+                        self._changed.clear()
+                        await self._changed.wait()
+        if self._end is None:
+            self._end = asyncio.get_running_loop().create_task(self._shut_down("spindown"))
+        await asyncio.shield(self._end)
+
+    async def _shut_down(self, reason: str) -> None:
+        """The shutdown phase: runtime first, then extensions, 2 seconds in all.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
+        """
+        if self.state is not State.SHUTTING_DOWN:
+            self._lifecycle.move(State.SHUTTING_DOWN)
+        self._apis.runtime.abort(PlatformError("Client.ExecutionEnvironmentShutDown"))
+        if self._processes.alive:
+            deadline = self._clock.monotonic() + SHUTDOWN_TOTAL_S
+            if any(True for _ in self._apis.extensions.extensions):
+                await self._processes.terminate(RUNTIME, SHUTDOWN_RUNTIME_S)
+                deadline_ms = int((self._clock.epoch() + deadline - self._clock.monotonic()) * 1000)
+                told = self._apis.extensions.shut_down(reason, deadline_ms)
+                await self._processes.wait_for(told, deadline - self._clock.monotonic())
+        await self._processes.kill()
+        await self._apis.close()
+        self._lifecycle.move(State.STOPPED if reason == "spindown" else State.FAILED)
+        self.stopped.set()
+
+
+def _describe(ended: ProcessExit | None) -> str:
+    if ended is None:
+        return "was lost with its sandbox"
+    if ended.signal is not None:
+        return f"exited: signal {ended.signal}"
+    return f"exited: exit status {ended.returncode}"

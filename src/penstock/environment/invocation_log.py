@@ -1,0 +1,79 @@
+"""The log records of one environment: what its processes write, and what the platform says of its invocations."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from penstock.model.clock import Clock
+from penstock.model.function import Function
+from penstock.model.invocation import Invocation
+from penstock.runtime_api.api import RuntimeApi
+from penstock.runtime_api.running import Outcome
+from penstock.telemetry import records
+from penstock.telemetry.attribution import request_id_of
+from penstock.telemetry.log_writer import LogWriter
+from penstock.telemetry.records import EventType, Span
+
+# Lines kept to show why an environment could not start, or died.
+LAST_LINES: Final = 40
+
+
+class EnvironmentLog:
+    """Writes to the function's log under one environment id and log stream. An `InvocationObserver`."""
+
+    def __init__(
+        self, writer: LogWriter, function: Function, clock: Clock, environment_id: str, log_stream: str
+    ) -> None:
+        self._writer = writer
+        self._function = function
+        self._clock = clock
+        self._environment_id = environment_id
+        self._log_stream = log_stream
+        self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
+
+    @property
+    def last_lines(self) -> tuple[str, ...]:
+        return tuple(self._last_lines)
+
+    def platform(self, event_type: EventType, record: Mapping[str, object], request_id: str | None = None) -> None:
+        self._append(event_type, record, request_id)
+
+    def line(self, event_type: Literal["function", "extension"], line: bytes, runtime: RuntimeApi) -> None:
+        """One line written by a process of the environment."""
+        text = line.decode("utf-8", "backslashreplace")
+        self._last_lines.append(text)
+        # With one invocation running and every other worker waiting, nobody else can have written the line.
+        alone = len(runtime.running) == 1 and runtime.idle == self._function.max_concurrency - 1
+        only = next(iter(runtime.running)) if alone else None
+        self._append(event_type, text, request_id_of(text, runtime.running, only))
+
+    def _append(self, event_type: EventType, record: Mapping[str, object] | str, request_id: str | None) -> None:
+        self._writer.append(
+            event_type, record, environment=self._environment_id, log_stream=self._log_stream, request_id=request_id
+        )
+
+    def invocation_started(self, invocation: Invocation) -> None:
+        record = records.start(
+            invocation.request_id, self._function.version, invocation.function_arn, invocation.trace_id
+        )
+        self._append("platform.start", record, invocation.request_id)
+
+    def invocation_ended(self, invocation: Invocation, outcome: Outcome) -> None:
+        record = records.report(
+            invocation.request_id,
+            outcome.status,
+            outcome.duration,
+            spans=_spans(outcome, self._clock.epoch() - outcome.duration),
+            error_type=outcome.error.error_type if outcome.error else None,
+            trace_id=invocation.trace_id,
+        )
+        self._append("platform.report", record, invocation.request_id)
+
+
+def _spans(outcome: Outcome, started: float) -> tuple[Span, ...]:
+    if outcome.response_latency is None:
+        return ()
+    latency = Span("responseLatency", started, outcome.response_latency)
+    if outcome.response_duration is None:
+        return (latency,)
+    return (latency, Span("responseDuration", started + outcome.response_latency, outcome.response_duration))

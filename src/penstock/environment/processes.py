@@ -1,0 +1,164 @@
+"""The processes of one environment, started in its sandbox with their variables and their output read."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final, Literal
+
+from penstock.environment.invocation_log import EnvironmentLog
+from penstock.environment.output import LineReader, open_output
+from penstock.environment.ports import PortReservation, reserve_port
+from penstock.environment.sandbox import ProcessExit, Sandbox, SandboxSpec, SpawnError
+from penstock.environment.spec import EnvironmentSpec
+from penstock.environment.variables import EnvironmentIdentity, extension_variables, rewrite_paths
+from penstock.model.errors import StartError
+from penstock.model.limits import MAX_OPEN_FILES
+from penstock.runtime_api.api import RuntimeApi
+from penstock.wire.listener import bind
+
+_OUTPUT_SECONDS: Final = 1.0
+"""How long output may still come out of the pipes once every process is gone."""
+
+
+class EnvironmentProcesses:
+    """`on_end(name, exit)` is called when a process ends; with None for all of them when the sandbox is lost."""
+
+    def __init__(
+        self,
+        spec: EnvironmentSpec,
+        log: EnvironmentLog,
+        runtime: RuntimeApi,
+        on_end: Callable[[str, ProcessExit | None], None],
+    ) -> None:
+        self.identity = EnvironmentIdentity("", "", spec.region, None)
+        self.notes: tuple[str, ...] = ()
+        self._spec = spec
+        self._log = log
+        self._runtime = runtime
+        self._on_end = on_end
+        self._sandbox: Sandbox | None = None
+        self._port: PortReservation | None = None
+        self._places: Mapping[str, str] = {}
+        self._outputs: list[LineReader] = []
+        self._running: set[str] = set()
+        self._ended = asyncio.Event()
+
+    async def open_sandbox(self, log_stream: str) -> socket.socket:
+        """Make the sandbox; the socket on which it will find its APIs. Raises SandboxError."""
+        spec = self._spec
+        work_dir = spec.work_root / os.urandom(8).hex()
+        self._sandbox = await Sandbox.start(
+            SandboxSpec(
+                task_root=spec.task_root,
+                opt_root=spec.opt_root,
+                lang_root=spec.lang_root,
+                runtime_root=None,
+                tmp_mib=spec.function.ephemeral_storage_mib,
+                max_open_files=MAX_OPEN_FILES,
+                isolated_network=spec.isolated_network,
+                keep_visible=spec.keep_visible,
+                namespaces=spec.namespaces,
+            ),
+            work_dir,
+            self._exited,
+            self._lost,
+        )
+        self.notes = self._sandbox.features.notes
+        if not self._sandbox.features.mounts:
+            paths = self._sandbox.paths
+            self._places = {"/var/task": paths.task_root, "/opt": paths.opt, "/tmp": paths.tmp}
+            if paths.lang:
+                self._places = {**self._places, "/var/lang": paths.lang}
+        listener = self._sandbox.listener or bind("127.0.0.1", 0)
+        if not spec.isolated_network:
+            # In a network of its own the app has every port to itself.
+            self._port = reserve_port()
+        host, port = listener.getsockname()[:2]
+        app_port = self._port.number if self._port else None
+        self.identity = EnvironmentIdentity(f"{host}:{port}", log_stream, spec.region, app_port)
+        return listener
+
+    async def spawn_extension(self, name: str) -> None:
+        """Start /opt/extensions/`name`. Raises StartError."""
+        variables = extension_variables(self._spec.function, self.identity)
+        await self._spawn(name, "extension", (f"/opt/extensions/{name}",), variables, "Extension.LaunchError")
+
+    async def spawn_runtime(self, name: str, command: Sequence[str], variables: Mapping[str, str]) -> None:
+        """Start the runtime. Raises StartError."""
+        await self._spawn(name, "function", command, variables, "Runtime.InvalidEntrypoint")
+
+    async def _spawn(
+        self,
+        name: str,
+        kind: Literal["function", "extension"],
+        command: Sequence[str],
+        variables: Mapping[str, str],
+        error_type: str,
+    ) -> None:
+        if self._sandbox is None:
+            raise StartError("Sandbox.SetupFailed", "no sandbox")
+        output, reader = await open_output(lambda line: self._log.line(kind, line, self._runtime))
+        self._outputs.append(reader)
+        try:
+            await self._sandbox.spawn(
+                name,
+                [self._here(part) for part in command],
+                self._localise(variables),
+                self._here("/var/task"),
+                output,
+            )
+        except SpawnError as error:
+            raise StartError(error_type, f"cannot start {command[0]}: {error}") from None
+        self._running.add(name)
+
+    def _here(self, value: str) -> str:
+        return rewrite_paths(value, self._places) if self._places else value
+
+    def _localise(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Without mount namespaces, paths are rewritten and what would be found at home is kept away."""
+        if not self._places:
+            return dict(variables)
+        private = {"HOME": self._places["/tmp"], "TMPDIR": self._places["/tmp"]}
+        return {**private, **{name: self._here(value) for name, value in variables.items()}}
+
+    def _exited(self, ended: ProcessExit) -> None:
+        self._running.discard(ended.name)
+        self._ended.set()
+        self._on_end(ended.name, ended)
+
+    def _lost(self) -> None:
+        names, self._running = self._running, set()
+        self._ended.set()
+        for name in sorted(names):
+            self._on_end(name, None)
+
+    @property
+    def alive(self) -> bool:
+        return bool(self._running)
+
+    async def terminate(self, name: str, seconds: float) -> None:
+        """SIGTERM a process's group; return when it ended or `seconds` passed."""
+        if self._sandbox and name in self._running:
+            self._sandbox.signal(name, signal.SIGTERM)
+            await self.wait_for((name,), seconds)
+
+    async def wait_for(self, names: Collection[str], seconds: float) -> None:
+        """Return when none of `names` runs any more, or `seconds` passed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, seconds)):
+                while not self._running.isdisjoint(names):
+                    self._ended.clear()
+                    await self._ended.wait()
+
+    async def kill(self) -> None:
+        """End everything in the sandbox; when it returns nothing runs and all output was read."""
+        self._running.clear()
+        if self._sandbox:
+            await self._sandbox.kill()
+        if self._outputs:
+            await asyncio.wait([reader.closed for reader in self._outputs], timeout=_OUTPUT_SECONDS)
+        if self._port:
+            self._port.release()
