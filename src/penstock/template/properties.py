@@ -1,0 +1,132 @@
+"""One resource's properties, read with types and ranges; every error names resource, property and line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from penstock.model.errors import Place, UserError
+from penstock.template.intrinsics import Absent, Resolver, text_of
+from penstock.template.source import Map, PathInFile, Source, Value
+
+Path: TypeAlias = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Properties:
+    """A view of transformed properties. Reading resolves what it reads, and nothing else.
+
+    `owner` is the template's own resource; `written` maps the beginning of a path here to how the template writes it
+    (SAM's names), so that errors speak of what the user sees.
+    """
+
+    owner: str
+    values: Map
+    source: Source
+    resolver: Resolver
+    written: Mapping[Path, Path] = field(default_factory=dict)
+
+    def get(self, *path: str | int) -> Value:
+        """The resolved value; None when it is not given or `AWS::NoValue`."""
+        current: Value = self.values
+        for index, step in enumerate(path):
+            current = self._resolved(current, path[:index]) if index else current
+            if current is None:
+                return None
+            if isinstance(step, int) and isinstance(current, list):
+                current = current[step] if step < len(current) else None
+            elif isinstance(step, str) and isinstance(current, dict):
+                current = current.get(step)
+            else:
+                raise self.error(path[:index], "must be a list" if isinstance(step, int) else "must be a map")
+        return self._resolved(current, path)
+
+    def text(self, *path: str | int) -> str | None:
+        value = self.get(*path)
+        return None if value is None else self._as_text(value, path)
+
+    def required_text(self, *path: str | int) -> str:
+        value = self.text(*path)
+        if not value:
+            raise self.error(path, "is missing")
+        return value
+
+    def choice(self, *path: str | int, allowed: tuple[str, ...]) -> str | None:
+        value = self.text(*path)
+        if value is not None and value not in allowed:
+            raise self.error(path, f"bad value {value!r}; allowed: {', '.join(allowed)}")
+        return value
+
+    def integer(self, *path: str | int, low: int, high: int) -> int | None:
+        value = self.number(*path, low=low, high=high)
+        if value is not None and value != int(value):
+            raise self.error(path, f"bad value {value:g}; allowed: whole numbers from {low} to {high}")
+        return None if value is None else int(value)
+
+    def number(self, *path: str | int, low: float, high: float) -> float | None:
+        value = self.get(*path)
+        if value is None:
+            return None
+        try:
+            # Parameters of type Number arrive as text.
+            number = None if isinstance(value, (bool, list, dict)) else float(value)
+        except ValueError:
+            number = None
+        if number is None or not low <= number <= high:
+            shown = value if isinstance(value, (int, float)) and not isinstance(value, bool) else repr(value)
+            raise self.error(path, f"bad value {shown}; allowed: {low:g} to {high:g}")
+        return number
+
+    def boolean(self, *path: str | int) -> bool | None:
+        value = self.get(*path)
+        if value is None:
+            return None
+        text = (text_of(value) or "").lower()
+        if text not in ("true", "false"):
+            raise self.error(path, f"bad value {value!r}; allowed: true, false")
+        return text == "true"
+
+    def texts(self, *path: str | int) -> tuple[str, ...]:
+        """A list of texts; empty when not given."""
+        value = self.get(*path)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            raise self.error(path, "must be a list")
+        return tuple(self._as_text(item, (*path, index)) for index, item in enumerate(value))
+
+    def map(self, *path: str | int) -> Map:
+        value = self.get(*path)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self.error(path, "must be a map")
+        return value
+
+    def place(self, *path: str | int) -> Place:
+        return self.source.place(*self._in_source(path))
+
+    def error(self, path: Path, message: str) -> UserError:
+        """An error about the property at `path`."""
+        name = ".".join(str(step) for step in self.as_written(path))
+        return UserError(f"{self.owner}: {name}{'' if message.startswith(':') else ' '}{message}", self.place(*path))
+
+    def _as_text(self, value: Value, path: Path) -> str:
+        text = text_of(value)
+        if text is None:
+            raise self.error(path, "must be text")
+        return text
+
+    def _resolved(self, value: Value, path: Path) -> Value:
+        resolved = self.resolver.resolve(value, self.place(*path))
+        return None if isinstance(resolved, Absent) else resolved
+
+    def as_written(self, path: Path) -> Path:
+        """`path` in the names the template uses."""
+        known = [begin for begin in self.written if path[: len(begin)] == begin]
+        if not known:
+            return path
+        begin = max(known, key=len)
+        return (*self.written[begin], *path[len(begin) :])
+
+    def _in_source(self, path: Path) -> PathInFile:
+        return self.source.property_path(self.owner, *self.as_written(path))

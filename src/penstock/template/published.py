@@ -1,0 +1,87 @@
+"""What stands in front of a function: its version, its alias and its Function URL."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from penstock.model.function import AuthType, Cors, FunctionUrlConfig, InvokeMode
+from penstock.template.intrinsics import Resolver
+from penstock.template.physical import ALIAS, FIRST_VERSION, FUNCTION, URL, VERSION, Resources
+from penstock.template.properties import Path, Properties
+from penstock.template.source import Map, Source
+
+# The moving slot of published code that costs no numbered version.
+# https://docs.aws.amazon.com/lambda/latest/api/API_PublishVersion.html (PublishTo)
+LATEST_PUBLISHED: Final = "$LATEST.PUBLISHED"
+# https://docs.aws.amazon.com/lambda/latest/api/API_Cors.html
+_MAX_CORS_AGE_S: Final = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Reads Version, Alias and Url resources by the function they belong to."""
+
+    source: Source
+    resources: Resources
+    resolver: Resolver
+
+    def version(self, function_arn: str) -> str | None:
+        """`1` when the template publishes a version."""
+        return FIRST_VERSION if self._of(VERSION, "FunctionName", function_arn) else None
+
+    def alias(self, function_arn: str) -> str | None:
+        aliases = self._of(ALIAS, "FunctionName", function_arn)
+        return aliases[0].required_text("Name") if aliases else None
+
+    def url(self, function_arn: str) -> FunctionUrlConfig | None:
+        urls = self._of(URL, "TargetFunctionArn", function_arn)
+        return _read_url(urls[0]) if urls else None
+
+    def function_of_url(self, url_id: str) -> str | None:
+        """Logical id of the function behind a Url resource."""
+        target = unqualified(self.resources.arn(url_id))
+        functions = (name for name in self.resources.of_type(FUNCTION) if self.resources.arn(name) == target)
+        return next(functions, None)
+
+    def _of(self, kind: str, reference: str, function_arn: str) -> list[Properties]:
+        views = [self._view(logical_id, values) for logical_id, values in self.resources.of_type(kind).items()]
+        return [view for view in views if self._target(view, reference) == function_arn]
+
+    def _target(self, view: Properties, reference: str) -> str:
+        return unqualified(self.resources.function_arn(view.required_text(reference)))
+
+    def _view(self, logical_id: str, values: Map) -> Properties:
+        if logical_id in self.source.section("Resources"):
+            return Properties(logical_id, values, self.source, self.resolver)
+        # Made by the transform from its function's FunctionUrlConfig.
+        written: dict[Path, Path] = {
+            (name,): ("FunctionUrlConfig", name) for name in ("AuthType", "Cors", "InvokeMode")
+        }
+        return Properties(self.source.owner(logical_id), values, self.source, self.resolver, written)
+
+
+def unqualified(arn: str) -> str:
+    """`arn:aws:lambda:region:account:function:name`, without a version or alias."""
+    return ":".join(arn.split(":")[:7])
+
+
+def _read_url(properties: Properties) -> FunctionUrlConfig:
+    auth_type = properties.choice("AuthType", allowed=tuple(AuthType))
+    if auth_type is None:
+        raise properties.error(("AuthType",), f"is missing; allowed: {', '.join(AuthType)}")
+    invoke_mode = properties.choice("InvokeMode", allowed=tuple(InvokeMode))
+    return FunctionUrlConfig(
+        auth_type=AuthType(auth_type),
+        invoke_mode=InvokeMode(invoke_mode) if invoke_mode else InvokeMode.BUFFERED,
+        cors=_read_cors(properties) if properties.get("Cors") is not None else None,
+    )
+
+
+def _read_cors(properties: Properties) -> Cors:
+    return Cors(
+        allow_credentials=properties.boolean("Cors", "AllowCredentials") or False,
+        allow_headers=properties.texts("Cors", "AllowHeaders"),
+        allow_methods=properties.texts("Cors", "AllowMethods"),
+        allow_origins=properties.texts("Cors", "AllowOrigins"),
+        expose_headers=properties.texts("Cors", "ExposeHeaders"),
+        max_age=properties.integer("Cors", "MaxAge", low=0, high=_MAX_CORS_AGE_S),
+    )
