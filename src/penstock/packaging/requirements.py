@@ -36,7 +36,7 @@ def _parts(requirements: Path, base: Path, seen: set[Path]) -> Iterator[bytes]:
                 yield from _parts(requirements.parent / word, base, seen)
             elif _may_be_local(word):
                 # uv takes a local path from the working directory, an include from the file that names it.
-                yield from _local(base / word.removeprefix("file://"))
+                yield from _local(base / word.removeprefix("file:").removeprefix("//"))
 
 
 def _words(line: str) -> list[str]:
