@@ -25,7 +25,7 @@ def find_code(properties: Properties, name: str) -> Path:
     value = _resolved(properties, local[0], name) if local else properties.get(name)
     place = (name,)
     if isinstance(value, dict) and "ZipFile" in value:
-        raise properties.error(place, "holds inline code, which is not supported: put it in a folder and name that")
+        raise properties.error((name, "ZipFile"), "is not supported: put the code in a folder and name that")
     if isinstance(value, dict) or (isinstance(value, str) and value.startswith("s3://")):
         raise properties.error(place, "is in S3, which is not read here: name a local folder or .zip")
     if not isinstance(value, str) or not value:

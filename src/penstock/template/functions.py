@@ -45,6 +45,7 @@ _SAM_NAMES: Final[dict[Path, Path]] = {
     CONFIG: ("CapacityProviderConfig",),
     _PROVIDER: ("CapacityProviderConfig", "Arn"),
     ("Code",): ("CodeUri",),
+    ("Code", "ZipFile"): ("InlineCode",),
 }
 
 

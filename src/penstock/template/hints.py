@@ -14,7 +14,7 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
 
 def _nearest(name: str, names: list[str]) -> str | None:
     folded = {candidate.lower(): candidate for candidate in names}
-    match = get_close_matches(name.lower(), folded, n=1, cutoff=0.7)
+    match = get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
     return folded[match[0]] if match else None
 
 

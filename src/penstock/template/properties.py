@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from penstock.model.errors import Place, UserError
-from penstock.template.intrinsics import Absent, Resolver, text_of
+from penstock.template.intrinsics import Absent, Resolved, Resolver, is_intrinsic, text_of
 from penstock.template.source import Map, PathInFile, Source, Value
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -72,7 +72,7 @@ class Properties:
         except ValueError:
             number = None
         if number is None or not low <= number <= high:
-            shown = value if isinstance(value, (int, float)) and not isinstance(value, bool) else repr(value)
+            shown = repr(value) if isinstance(value, (str, list, dict)) else str(value).removesuffix(".0").lower()
             raise self.error(path, f"bad value {shown}; allowed: {low:g} to {high:g}")
         return number
 
@@ -107,8 +107,10 @@ class Properties:
 
     def error(self, path: Path, message: str) -> UserError:
         """An error about the property at `path`."""
-        name = ".".join(str(step) for step in self.as_written(path))
-        return UserError(f"{self.owner}: {name}{'' if message.startswith(':') else ' '}{message}", self.place(*path))
+        return UserError(f"{self._named(path)} {message}", self.place(*path))
+
+    def _named(self, path: Path) -> str:
+        return f"{self.owner}: {'.'.join(str(step) for step in self.as_written(path))}"
 
     def _as_text(self, value: Value, path: Path) -> str:
         text = text_of(value)
@@ -117,8 +119,24 @@ class Properties:
         return text
 
     def _resolved(self, value: Value, path: Path) -> Value:
-        resolved = self.resolver.resolve(value, self.place(*path))
+        resolved = self._resolve(value, path)
         return None if isinstance(resolved, Absent) else resolved
+
+    def _resolve(self, value: Value, path: Path) -> Resolved:
+        """Item by item, so that an error names the line of the item."""
+        if isinstance(value, list):
+            items = (self._resolve(item, (*path, index)) for index, item in enumerate(value))
+            return [item for item in items if not isinstance(item, Absent)]
+        if isinstance(value, dict) and not is_intrinsic(value):
+            entries = ((key, self._resolve(item, (*path, key))) for key, item in value.items())
+            return {key: item for key, item in entries if not isinstance(item, Absent)}
+        place = self.place(*path)
+        try:
+            return self.resolver.resolve(value, place)
+        except UserError as error:
+            if error.place != place:
+                raise
+            raise type(error)(f"{self._named(path)}: {error.message}", place) from None
 
     def as_written(self, path: Path) -> Path:
         """`path` in the names the template uses."""

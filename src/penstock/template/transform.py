@@ -182,9 +182,17 @@ class _Refusal:
         if match is None:
             return None
         logical_id, told = self._source.owner(match[1]), match[2]
-        named = (tuple(name.split(".")) for name in re.findall(r"['`]([\w.]+)['`]", told))
-        paths = [path for path in named if self._has(logical_id, path)]
-        return UserError(f"{logical_id}: {told}", self._place(logical_id, paths[0] if paths else ()))
+        return UserError(f"{logical_id}: {told}", self._place(logical_id, self._meant(logical_id, told)))
+
+    def _meant(self, logical_id: str, told: str) -> tuple[str, ...]:
+        """The property a message speaks of, best guess: a quoted name, else any name that the resource has."""
+        quoted, plain = re.findall(r"['`]([A-Z][\w.]*)['`]", told), re.findall(r"[A-Z]\w+", told)
+        path: tuple[str, ...] = ()
+        for name in (*quoted, *plain):
+            deeper = (*path, *name.split("."))
+            if self._has(logical_id, deeper):
+                path = deeper
+        return path
 
     def _has(self, logical_id: str, path: tuple[str, ...]) -> bool:
         full = self._source.property_path(logical_id, *path)
