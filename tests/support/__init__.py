@@ -1,0 +1,1 @@
+"""Scripted servers and small helpers shared by tests. Import as `support.<module>`."""
