@@ -29,7 +29,7 @@ _WEB_ADAPTER: Final = re.compile(
 # The layer's exec wrapper: the managed runtime hands it its own command, which it drops in favour of the handler file.
 _BOOTSTRAP: Final = """\
 #!/bin/sh
-exec -- "$LAMBDA_TASK_ROOT/$_HANDLER"
+exec "$LAMBDA_TASK_ROOT/$_HANDLER"
 """
 # -I: neither the customer's PYTHONPATH nor the working directory decides which modules the adapter gets.
 _LAUNCHER: Final = """\
