@@ -88,7 +88,8 @@ class Properties:
     def texts(self, *path: str | int) -> tuple[str, ...]:
         """A list of texts; empty when not given."""
         value = self.get(*path)
-        if value is None:
+        if value is None or value == {}:
+            # aws-sam-translator turns an empty list into an empty map.
             return ()
         if not isinstance(value, list):
             raise self.error(path, "must be a list")
