@@ -27,7 +27,7 @@ $(STAMP): pyproject.toml requirements/lock.txt requirements/bootstrap.txt
 	@touch $(STAMP)
 
 demo: install
-	$(BIN)/python -m penstock.cli.demo
+	$(BIN)/python -m penstock.cli.demo examples/fastapi-streaming/template.yaml
 
 test: install lint
 	$(BIN)/python -m pytest -n $(JOBS)

@@ -14,7 +14,8 @@ import orjson
 from penstock.extensions_api import messages
 from penstock.extensions_api.extension import Extension, State
 from penstock.model.limits import MAX_ERROR_BODY_BYTES, MAX_EXTENSIONS
-from penstock.wire.http_server import DISCARD, Discard, Exchange, HttpConnection
+from penstock.wire.http_messages import METHOD_NOT_ALLOWED, NOT_FOUND
+from penstock.wire.http_server import CollectedBody, Discard, Exchange, HttpConnection, answer
 
 _KNOWN_TYPE: Final = re.compile(r"Extension\.[A-Z][a-zA-Z]+")
 
@@ -83,15 +84,23 @@ class ExtensionsApi:
         """Route one request. The connection's target starts with the API's version."""
         target = connection.target
         if target == messages.EVENT_NEXT:
-            return self._event_next(connection) if connection.method == b"GET" else _not_allowed(connection)
+            return (
+                self._event_next(connection) if connection.method == b"GET" else answer(connection, METHOD_NOT_ALLOWED)
+            )
         if target not in (messages.REGISTER, messages.INIT_ERROR, messages.EXIT_ERROR):
-            return _answer(connection, messages.NOT_FOUND)
+            return answer(connection, NOT_FOUND)
         if connection.method != b"POST":
-            return _not_allowed(connection)
+            return answer(connection, METHOD_NOT_ALLOWED)
         if target == messages.REGISTER:
-            return _Register(connection, self._register)
+            headers = dict(connection.headers)
+            return CollectedBody(
+                connection,
+                lambda body: connection.respond(self._register(headers, body)),
+                MAX_ERROR_BODY_BYTES,
+                messages.BODY_TOO_LARGE,
+            )
         failed = State.INIT_ERROR if target == messages.INIT_ERROR else State.EXIT_ERROR
-        return _answer(connection, self._report_error(dict(connection.headers), failed))
+        return answer(connection, self._report_error(dict(connection.headers), failed))
 
     def _register(self, headers: dict[bytes, bytes], body: bytes) -> bytes:
         """The checks in the service's order; the reply."""
@@ -143,10 +152,10 @@ class ExtensionsApi:
     def _event_next(self, connection: HttpConnection) -> Exchange:
         found = self._identify(dict(connection.headers), "Unknown extension {}")
         if isinstance(found, bytes):
-            return _answer(connection, found)
+            return answer(connection, found)
         current = found.state
         if not found.move(State.READY):
-            return _answer(connection, messages.transition_refusal(current, State.READY, found.identifier))
+            return answer(connection, messages.transition_refusal(current, State.READY, found.identifier))
         found.poll = connection
         self._on_change()
         return _EventPoll(found)
@@ -183,28 +192,6 @@ class ExtensionsApi:
         return messages.refusal("Extension.UnknownExtensionIdentifier", unknown.format(identifier))
 
 
-class _Register(Discard):
-    __slots__ = ("_connection", "_headers", "_parts", "_register", "_size")
-
-    def __init__(self, connection: HttpConnection, register: Callable[[dict[bytes, bytes], bytes], bytes]) -> None:
-        self._connection = connection
-        self._headers = dict(connection.headers)
-        self._register = register
-        self._parts: list[bytes] = []
-        self._size = 0
-
-    def body(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        if self._size > MAX_ERROR_BODY_BYTES:
-            self._connection.keep_alive = False
-            self._connection.respond(messages.BODY_TOO_LARGE)
-        else:
-            self._parts.append(chunk)
-
-    def end(self) -> None:
-        self._connection.respond(self._register(self._headers, b"".join(self._parts)))
-
-
 class _EventPoll(Discard):
     __slots__ = ("_extension",)
 
@@ -231,12 +218,3 @@ def _read_registration(body: bytes) -> tuple[str, ...] | bytes:
     if not isinstance(events, list) or not all(isinstance(event, str) for event in events):
         return messages.refusal("InvalidRequestFormat", "events is not a list of strings")
     return tuple(dict.fromkeys(events))
-
-
-def _answer(connection: HttpConnection, response: bytes) -> Exchange:
-    connection.respond(response)
-    return DISCARD
-
-
-def _not_allowed(connection: HttpConnection) -> Exchange:
-    return _answer(connection, messages.METHOD_NOT_ALLOWED)

@@ -28,10 +28,6 @@ def refusal(error_type: str, message: str) -> bytes:
 
 
 ACCEPTED: Final = response(202, _JSON, b'{"status":"OK"}\n')
-NOT_FOUND: Final = response(
-    404, b"text/plain; charset=utf-8", b"404 page not found\n", b"x-content-type-options: nosniff\r\n"
-)
-METHOD_NOT_ALLOWED: Final = response(405, b"text/plain; charset=utf-8", b"")
 
 EMPTY_NAME: Final = refusal("Extension.InvalidExtensionName", "Empty extension name")
 BODY_TOO_LARGE: Final = refusal("InvalidRequestFormat", "http: request body too large")

@@ -71,6 +71,11 @@ class FunctionUrl:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._drained.wait(), seconds)
 
+    def stop_draining(self) -> None:
+        """Wait no longer."""
+        if self._drained:
+            self._drained.set()
+
     async def close(self) -> None:
         """Break what is still open."""
         await self._listener.close()

@@ -1,0 +1,123 @@
+"""The `penstock` command. Exit codes: 0, 1 when a function cannot start, 2 for bad input."""
+
+import enum
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penstock import __version__
+from penstock.cli import settings
+from penstock.cli.logs import show_logs
+from penstock.cli.reporter import HumanReporter, JsonReporter
+from penstock.cli.up import UpOptions
+from penstock.cli.up import up as run_up
+from penstock.model.errors import UserError
+from penstock.model.limits import MAX_ENVIRONMENTS
+
+app = typer.Typer(
+    name="penstock",
+    help="Lambda Managed Instances on any machine: a SAM template in, streaming Function URLs out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("logs")(show_logs)
+
+
+class Network(enum.StrEnum):
+    HOST = "host"
+    ISOLATED = "isolated"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"penstock {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _penstock(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("up")
+def up_command(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEMPLATE]",
+            help="A SAM template; ./template.yaml by default, or .aws-sam/build/template.yaml when that is newer.",
+        ),
+    ] = None,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the first Function URL, the next one after it; 0 picks.")
+    ] = 3000,
+    host: Annotated[str, typer.Option(help="Address to serve at.")] = "127.0.0.1",
+    parameter_overrides: Annotated[
+        list[str] | None, typer.Option(metavar="K=V ...", help="Template parameters, as in sam deploy.")
+    ] = None,
+    env_vars: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON file of environment variables, as in sam local.")
+    ] = None,
+    layer: Annotated[
+        list[str] | None, typer.Option(metavar="ARN=PATH", help="Content of a layer: a folder, zip or binary.")
+    ] = None,
+    stack_name: Annotated[str | None, typer.Option(help="AWS::StackName; the folder's name by default.")] = None,
+    min_environments: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_ENVIRONMENTS, help="Execution environments per function; 3 by default, as on AWS."),
+    ] = None,
+    network: Annotated[
+        Network, typer.Option(help="The machine's network, or one of its own per environment, with no way out.")
+    ] = Network.HOST,
+    namespaces: Annotated[
+        bool, typer.Option(help="Give environments the real /var/task, /opt and /tmp where the kernel allows it.")
+    ] = True,
+    drain: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long open requests may last at the end.")
+    ] = 10.0,
+    init_timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, metavar="SECONDS", help="How long an environment may take to start; AWS's 130 by default."
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
+) -> None:
+    """Run the functions of a SAM template and serve their Function URLs until Ctrl-C."""
+    given, more_overrides = settings.split_arguments(arguments or [])
+    template = settings.find_template(given, Path.cwd())
+    options = UpOptions(
+        template=template,
+        stack_name=stack_name or settings.default_stack_name(template),
+        host=host,
+        port=port,
+        parameters=settings.read_overrides([*(parameter_overrides or []), *more_overrides]),
+        env_vars=settings.read_env_vars(env_vars),
+        layers=settings.read_layers(layer or []),
+        min_environments=min_environments,
+        isolated_network=network is Network.ISOLATED,
+        namespaces=namespaces,
+        drain=drain,
+        init_timeout=init_timeout,
+    )
+    raise typer.Exit(run_up(options, JsonReporter() if json else HumanReporter()))
+
+
+def main() -> None:
+    """Entry point of the `penstock` script."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"penstock: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)

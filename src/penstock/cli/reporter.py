@@ -1,0 +1,188 @@
+"""What `penstock up` tells: for people, or one JSON object a line for programs."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+
+from penstock.cli.printer import Printer
+from penstock.control_plane.fleet import FleetEvent, Happening
+from penstock.function_url import AccessRecord
+from penstock.model.errors import StartError
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+
+class Reporter(Protocol):
+    def progress(self, text: str) -> None:
+        """Something takes time: say what."""
+
+    def warn(self, text: str) -> None: ...
+    def fleet(self, event: FleetEvent) -> None: ...
+    def serving(self, urls: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+        """Requests are taken from now on. `urls` by the function's logical id."""
+
+    def access(self, record: AccessRecord) -> None:
+        """Called for every request: must not block."""
+
+    def stopping(self, open_requests: int) -> None: ...
+    def failed(self, function: str, error: StartError) -> None: ...
+    def close(self) -> None: ...
+
+
+class HumanReporter:
+    """A spinner while things start, then plain lines."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False)
+        self._status: Status | None = None
+        self._printer: Printer | None = None
+        self._ready: dict[str, str] = {}
+
+    def progress(self, text: str) -> None:
+        if not self._console.is_terminal:
+            self._console.print(escape(text))
+        elif self._status is None:
+            self._status = self._console.status(escape(text))
+            self._status.start()
+        else:
+            self._status.update(escape(text))
+
+    def warn(self, text: str) -> None:
+        self._say(f"[yellow]warning[/] {escape(text)}")
+
+    def fleet(self, event: FleetEvent) -> None:
+        if event.happening is Happening.STARTING:
+            if self._printer is None:
+                self.progress(f"{event.function}: starting environments, {event.ready}/{event.wanted} ready")
+            return
+        name = event.environment.environment_id[:8] if event.environment else ""
+        if event.happening is Happening.READY:
+            self._say(f"[green]ready[/]   {event.function} environment {name} ({event.ready}/{event.wanted})")
+        elif event.happening is Happening.DIED:
+            self._say(f"[red]died[/]    {event.function} environment {name}: {escape(str(event.error))}; replacing it")
+        elif self._printer is not None:
+            self._say(f"[red]failed[/]  {event.function} replacement: {escape(str(event.error))}")
+
+    def serving(self, urls: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+        self._stop_status()
+        for name, value in outputs.items():
+            if value not in urls.values():
+                self._console.print(f"[dim]output[/]  {escape(name)} = {escape(value)}", soft_wrap=True)
+        for function, url in urls.items():
+            self._console.print(f"[bold green]serving[/] {escape(function)} at [bold]{url}[/]", soft_wrap=True)
+        self._console.print("[dim]Ctrl-C to stop[/]")
+        self._printer = Printer(self._console.file.write)
+
+    def access(self, record: AccessRecord) -> None:
+        if self._printer:
+            self._printer.put(lambda: access_line(record))
+
+    def stopping(self, open_requests: int) -> None:
+        waiting = f", waiting for {open_requests} open requests (Ctrl-C again to cut them)" if open_requests else ""
+        self._say(f"stopping{waiting}")
+
+    def failed(self, function: str, error: StartError) -> None:
+        self._stop_status()
+        self._say(f"[bold red]error[/]   {function} cannot start: {escape(str(error))}")
+        for line in error.output:
+            self._say(f"[dim]  | {escape(line)}[/]")
+
+    def close(self) -> None:
+        self._stop_status()
+        if self._printer:
+            self._printer.close()
+
+    def _say(self, markup: str) -> None:
+        with self._console.capture() as captured:
+            self._console.print(markup, soft_wrap=True)
+        text = captured.get()
+        if self._printer:
+            self._printer.put(lambda: text)
+        else:
+            self._console.print(markup, soft_wrap=True)
+
+    def _stop_status(self) -> None:
+        if self._status:
+            self._status.stop()
+            self._status = None
+
+
+def access_line(record: AccessRecord) -> str:
+    """`12:00:01.123  200  3012.4 ms      61 B  GET /  env 1f0c9a2b  req 5e...`, and what went wrong."""
+    now = datetime.now().astimezone().strftime("%H:%M:%S.%f")[:-3]
+    environment = record.environment_id[:8] or "-"
+    note = f"  ({record.note})" if record.note else ""
+    status = record.status or "---"
+    return (
+        f"{now}  {status}  {record.duration * 1000:8.1f} ms  {record.sent:8d} B  {record.method} {record.path}"
+        f"  env {environment}  req {record.request_id}{note}\n"
+    )
+
+
+class JsonReporter:
+    """One JSON object a line on stdout; `event` says which kind."""
+
+    def __init__(self) -> None:
+        self._printer = Printer()
+
+    def _tell(self, event: str, **fields: object) -> None:
+        self._printer.put(lambda: orjson.dumps({"event": event, **fields}).decode() + "\n")
+
+    def progress(self, text: str) -> None:
+        self._tell("progress", text=text)
+
+    def warn(self, text: str) -> None:
+        self._tell("warning", text=text)
+
+    def fleet(self, event: FleetEvent) -> None:
+        self._tell(
+            "environment",
+            function=event.function,
+            state=event.happening,
+            environment=event.environment.environment_id if event.environment else None,
+            ready=event.ready,
+            wanted=event.wanted,
+            error=str(event.error) if event.error else None,
+        )
+
+    def serving(self, urls: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+        self._tell("ready", urls=dict(urls), outputs=dict(outputs))
+
+    def access(self, record: AccessRecord) -> None:
+        self._printer.put(lambda: _access_json(record))
+
+    def stopping(self, open_requests: int) -> None:
+        self._tell("stopping", openRequests=open_requests)
+
+    def failed(self, function: str, error: StartError) -> None:
+        self._tell(
+            "failed",
+            function=function,
+            errorType=error.error_type,
+            errorMessage=error.message,
+            output=list(error.output),
+        )
+
+    def close(self) -> None:
+        self._printer.close()
+
+
+def _access_json(record: AccessRecord) -> str:
+    value = {
+        "event": "request",
+        "function": record.function,
+        "method": record.method,
+        "path": record.path,
+        "status": record.status,
+        "durationMs": round(record.duration * 1000, 3),
+        "bytes": record.sent,
+        "environment": record.environment_id,
+        "requestId": record.request_id,
+        "note": record.note,
+    }
+    return orjson.dumps(value).decode() + "\n"
