@@ -62,11 +62,12 @@ class Sandbox:
         self._spawning: dict[str, asyncio.Future[int]] = {}
         self._running: set[str] = set()
         self._groups: set[int] = set()
+        self._built = False
         self._ended = False
         self._killed = False
         self._gone = asyncio.Event()
         self.listener: socket.socket | None = None
-        """With an isolated network: listens on 127.0.0.1:9001 inside. Whoever serves it may close it; `kill` does."""
+        """With an isolated network: listens on 127.0.0.1:9001 inside. Close what serves it before `kill`."""
         self.features = SandboxFeatures(False, False, False, ())
         self.paths = layout.paths(spec, work_dir, mounts=False)
 
@@ -139,6 +140,8 @@ class Sandbox:
                 await self._gone.wait()
         except TimeoutError:
             raise SandboxError(f"a process below {self._init.pid} cannot be killed") from None
+        if self.listener is not None:
+            self.listener.close()
         if self._work_dir.exists():  # the first process was killed before it could
             await asyncio.to_thread(sweep.remove_tree, str(self._work_dir))
 
@@ -176,6 +179,7 @@ class Sandbox:
                 if message.isolated_network:
                     self.listener = socket.socket(fileno=self._channel.take_fd())
                     self.listener.setblocking(False)
+                self._built = True
                 if not self._ready.done():
                     self._ready.set_result(message)
             case Refused(reason):
@@ -221,10 +225,9 @@ class Sandbox:
         """The first process, or the one below it, is gone without being asked."""
         if self._ended:
             return
-        started = self._ready.done()
         self._fail_start(f"the environment's first process ended: {layout.last_words(self._work_dir)}")
         self._end()
-        if started:
+        if self._built:
             self._loop.call_soon(self._report_loss)
 
     def _end(self) -> None:
@@ -234,8 +237,6 @@ class Sandbox:
         # Either would do; both together also reach a first process that is stopped or busy.
         self._channel.close()
         self._init.terminate()
-        if self.listener is not None:
-            self.listener.close()
         for name in list(self._spawning):
             self._answer(name, _gone_error())
         if sys.platform != "linux":

@@ -25,7 +25,7 @@ class SandboxSpec:
 
     `task_root`, `opt_root`, `lang_root` and `runtime_root` hold what the function sees, read-only, at `/var/task`,
     `/opt`, `/var/lang` and `/var/runtime`. `keep_visible` are paths that must stay where they are even if one of these
-    covers them: the interpreters. `namespaces=False` goes without mount and PID namespaces although the kernel has them.
+    covers them: the interpreters. `namespaces=False` goes without mount and PID namespaces where the kernel has them.
     """
 
     task_root: Path

@@ -40,7 +40,8 @@ def start(spawn: Spawn, output: int, policy: Policy) -> int:
 
 def _become(spawn: Spawn, output: int, policy: Policy, parent: int, report: int) -> NoReturn:
     try:
-        for signum in (signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
+        # Handlers end with exec, but what Python ignores would stay ignored; and none may run until then.
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(signum, signal.SIG_DFL)
         # A session of its own: no terminal, and a process group that can be signalled as a whole.
         os.setsid()
@@ -59,7 +60,7 @@ def _become(spawn: Spawn, output: int, policy: Policy, parent: int, report: int)
         os.execvpe(spawn.argv[0], spawn.argv, spawn.env)
     except OSError as error:
         os.write(report, json.dumps([error.errno, _explain(error, spawn)]).encode())
-    except ValueError as error:  # a NUL byte in a path, an argument or a variable
+    except (ValueError, IndexError) as error:  # a NUL byte somewhere, or no argv at all
         os.write(report, json.dumps([errno.EINVAL, str(error)]).encode())
     finally:
         os._exit(127)

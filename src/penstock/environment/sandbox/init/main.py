@@ -14,10 +14,11 @@ from .supervisor import Supervisor
 from .wire import Inbox, Ready, Refused, Setup, send
 
 _BUILT = "built"
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Terminated(Exception):
-    """SIGTERM: the process above is gone, or wants this one gone."""
+    """A signal: the process above is gone, or wants this one gone."""
 
 
 class Link(NamedTuple):
@@ -37,7 +38,8 @@ def main(control_fd: int, life_fd: int, platform_pid: int) -> NoReturn:
     os.set_inheritable(life_fd, False)
     work_dir: str | None = None
     try:
-        signal.signal(signal.SIGTERM, _terminate)
+        for signum in _ENDING:
+            signal.signal(signum, _terminate)
         _end_with(platform_pid)
         if attempts.ON_LINUX:
             linux.adopt_orphans()
@@ -48,7 +50,8 @@ def main(control_fd: int, life_fd: int, platform_pid: int) -> NoReturn:
     except (Terminated, EOFError, BrokenPipeError):
         pass
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for signum in _ENDING:
+            signal.signal(signum, signal.SIG_IGN)
         sweep.kill_descendants()
         if work_dir is not None:
             sweep.remove_tree(work_dir)
@@ -149,7 +152,8 @@ def _keep_gate(inner: int) -> None:
 def _be_first(link: Link) -> None:
     os.close(link.life_fd)  # held by what outlives the namespace
     # Nothing inside may end PID 1: without a handler the kernel drops what they send it (pid_namespaces(7)).
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for signum in _ENDING:
+        signal.signal(signum, signal.SIG_DFL)
     # A gate that died before this line is no loss: the platform then closes the control socket.
     linux.die_with_parent(signal.SIGKILL)
 
@@ -171,8 +175,9 @@ def _supervise(attempt: Attempt, link: Link, notes: list[str], report: int) -> N
     except (EOFError, BrokenPipeError, Terminated):
         pass
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN if not attempt.pids else signal.SIG_DFL)
         if not attempt.pids:  # else the kernel does it
+            for signum in _ENDING:
+                signal.signal(signum, signal.SIG_IGN)
             sweep.kill_descendants(supervisor.groups)
 
 
