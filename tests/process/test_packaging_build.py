@@ -13,9 +13,10 @@ import pytest
 
 import penstock_adapter
 from penstock.model.errors import UserError
-from penstock.model.function import Architecture, CapacityProvider, Function, LayerVersion
+from penstock.model.function import Function, LayerVersion
 from penstock.packaging import archive, child, tree
 from penstock.packaging.package import Package, build_package
+from support import functions
 
 RUNTIME = f"python3.{sys.version_info.minor}"
 LWA = LayerVersion("arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:26")
@@ -32,28 +33,7 @@ def code(tmp_path: Path) -> Path:
 
 
 def function(code: Path, runtime: str = RUNTIME) -> Function:
-    provider = CapacityProvider("Capacity", "c", "arn", Architecture.X86_64, (), (), 20, "Auto")
-    return Function(
-        logical_id="App",
-        name="app",
-        arn="arn:app",
-        version="1",
-        alias=None,
-        handler="run.sh",
-        runtime=runtime,
-        architecture=Architecture.X86_64,
-        memory_mib=2048,
-        timeout_s=3,
-        ephemeral_storage_mib=512,
-        code=code,
-        capacity_provider=provider,
-        memory_gib_per_vcpu=2.0,
-        max_concurrency=64,
-        min_environments=3,
-        max_environments=None,
-        url=None,
-        layers=(LWA,),
-    )
+    return functions.function(code, LWA, runtime=runtime)
 
 
 async def build(tmp_path: Path, which: Function, *, built: bool = False, told: list[str] | None = None) -> Package:

@@ -10,37 +10,13 @@ from pathlib import Path
 import pytest
 
 from penstock.model.errors import Place, UserError
-from penstock.model.function import Architecture, CapacityProvider, Function, LayerVersion
+from penstock.model.function import LayerVersion
 from penstock.packaging.layers import merge
 from penstock.packaging.store import Entry, Store
+from support.functions import function
 
 LWA = "arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:26"
 OTHER = "arn:aws:lambda:us-east-1:123456789012:layer:tools:3"
-
-
-def function(*layers: LayerVersion) -> Function:
-    provider = CapacityProvider("Capacity", "c", "arn", Architecture.X86_64, (), (), 20, "Auto")
-    return Function(
-        logical_id="App",
-        name="app",
-        arn="arn:app",
-        version="1",
-        alias=None,
-        handler="run.sh",
-        runtime="python3.13",
-        architecture=Architecture.X86_64,
-        memory_mib=2048,
-        timeout_s=3,
-        ephemeral_storage_mib=512,
-        code=Path("code"),
-        capacity_provider=provider,
-        memory_gib_per_vcpu=2.0,
-        max_concurrency=64,
-        min_environments=3,
-        max_environments=None,
-        url=None,
-        layers=layers,
-    )
 
 
 async def merged(tmp_path: Path, *layers: LayerVersion, given: Mapping[str, Path] | None = None) -> dict[str, str]:
@@ -49,7 +25,7 @@ async def merged(tmp_path: Path, *layers: LayerVersion, given: Mapping[str, Path
 
 
 async def merge_into(tmp_path: Path, *layers: LayerVersion, given: Mapping[str, Path] | None = None) -> Entry:
-    return await merge(function(*layers), given or {}, Store(tmp_path / "opt", keep=5))
+    return await merge(function(Path("code"), *layers), given or {}, Store(tmp_path / "opt", keep=5))
 
 
 def directory(tmp_path: Path, name: str, **files: str) -> LayerVersion:
