@@ -185,7 +185,8 @@ class _Declaration:
     def _bad(self, value: str, rule: str, attribute: str) -> UserError:
         description = self._map.get("ConstraintDescription")
         told = f" ({description})" if isinstance(description, str) else ""
-        return self._error(f"bad value {value!r}: {rule}{told}", attribute)
+        shown = "****" if str(self._map.get("NoEcho")).lower() == "true" else value
+        return self._error(f"bad value {shown!r}: {rule}{told}", attribute)
 
     def _error(self, message: str, *path: str) -> UserError:
         return UserError(f"parameter {self.name}: {message}", self._source.place("Parameters", self.name, *path))
