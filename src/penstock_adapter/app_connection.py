@@ -4,7 +4,7 @@ Callbacks only: what the app writes reaches the exchange within the same turn of
 """
 
 import asyncio
-from typing import Protocol
+from typing import Protocol, cast
 
 import httptools
 
@@ -163,8 +163,7 @@ class AppConnection(asyncio.Protocol):
         self._keep = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
         self._pool.opened(self)
 
     def connection_lost(self, error: Exception | None) -> None:

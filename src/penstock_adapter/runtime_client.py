@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Protocol
+from typing import Protocol, cast
 
 import httptools
 
@@ -206,13 +206,12 @@ class RuntimeSlot(asyncio.Protocol):
                 self._back_off()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         self._connecting = None
         if self._state is _State.STOPPED:
-            transport.abort()
+            cast("asyncio.Transport", transport).abort()
             return
         self._client.connected()
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
         self._write_paused = False
         self._new_answer()
         self._parser = httptools.HttpResponseParser(self)

@@ -125,6 +125,7 @@ class RuntimeServer(StreamServer):
             b"HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: 7c1c2c6e-0d0f-4b0e-8a1b-111111111111\r\n"
             b"Content-Length: 2\r\n\r\n{}"
         )
+        self.registered = asyncio.Event()
         self.event_next_asked = asyncio.Event()
         self.release_event_next = asyncio.Event()
         self.parked: asyncio.Queue[Poll] = asyncio.Queue()
@@ -166,6 +167,7 @@ class RuntimeServer(StreamServer):
             elif path == f"{_EXTENSION}register":
                 body = await reader.readexactly(int(headers["content-length"]))
                 self.registrations.append((headers, body))
+                self.registered.set()
                 writer.write(self.register_reply)
             elif path == f"{_EXTENSION}event/next":
                 self.event_next_asked.set()
