@@ -167,7 +167,7 @@ async def test_failed_install_is_one_line_and_leaves_nothing(tmp_path: Path, cod
     with pytest.raises(UserError) as caught:
         await build(tmp_path, function(code))
     told = str(caught.value)
-    assert told.startswith(f"{code}/requirements.txt: cannot install the requirements of App: ")
+    assert told.startswith(f"{code}/requirements.txt: cannot install the requirements of App: No solution found")
     assert "no-such-package" in told
     assert "\n" not in told
     assert os.listdir(tmp_path / "cache" / "dependencies") == [".locks"]
@@ -198,6 +198,18 @@ async def test_cancelling_kills_uv_and_leaves_nothing(
         await task
     assert psutil.wait_procs(processes, timeout=10)[1] == []
     assert os.listdir(tmp_path / "cache" / "dependencies") == [".locks"]
+
+
+async def test_relative_paths(tmp_path: Path, code: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_wheel(code / "wheels", "dep", dep="")
+    require(code, "dep")
+    monkeypatch.chdir(code.parent)
+    package = await build_package(
+        function(Path("app")), cache=Path("cache"), layers={}, built=False, progress=lambda _: None
+    )
+    monkeypatch.chdir("/")
+    assert run(package, "./run.sh") == "one\n"
+    assert (package.task_root / "dep.py").exists()
 
 
 async def test_empty_requirements(tmp_path: Path, code: Path) -> None:

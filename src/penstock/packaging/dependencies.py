@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ _RESOLVED: Final = re.compile(r"Resolved (\d+ packages?)")
 _CROSS: Final = "\N{MULTIPLICATION SIGN}"
 _FRAME: Final = re.compile(rf"^[\s{_CROSS}╰─▶│├]+")
 _TOLD_LINES: Final = 8
-_TOLD_CHARS: Final = 600
+_TOLD_CHARS: Final = 800
 
 
 async def install(
@@ -47,7 +48,7 @@ async def _install(
     progress(f"Resolving the requirements of {function}")
     command = (
         *(child.uv(), "pip", "install", "--target", str(target), "--python", str(interpreter.executable)),
-        *("-r", str(file), "--compile-bytecode", "--no-progress", "--color", "never"),
+        *("-r", file.name, "--compile-bytecode", "--no-progress", "--color", "never"),
         # Copies: what a function does to its files must not reach uv's own cache.
         *("--link-mode", "copy"),
     )
@@ -58,10 +59,12 @@ async def _install(
 
 
 def _reason(lines: list[str], status: int) -> str:
-    """uv's error in one line, without its frame and without the steps that went well."""
-    start = next((at for at, line in enumerate(lines) if line.lstrip().startswith(("error", _CROSS))), -_TOLD_LINES)
-    words = [_FRAME.sub("", line).strip() for line in lines[start:]][:_TOLD_LINES]
-    told = " ".join(" ".join(word for word in words if word.strip("^ ")).split())
-    if len(told) > _TOLD_CHARS:
-        told = told[:_TOLD_CHARS] + " ..."
-    return told or f"uv ended with status {status} and said nothing"
+    """uv's error in one line, without its frame, its hints and the steps that went well."""
+    start = next((at for at, line in enumerate(lines) if line.lstrip().startswith(("error", _CROSS))), 0)
+    told_lines = takewhile(lambda line: not line.lstrip().startswith("hint:"), lines[start:])
+    words = [word for line in told_lines if (word := _FRAME.sub("", line).strip("^ "))]
+    if len(words) > _TOLD_LINES:
+        # What failed is said first, and what it said itself comes last.
+        words = [*words[: _TOLD_LINES // 2], "...", *words[-_TOLD_LINES // 2 :]]
+    told = re.sub(r" cause: ", ": ", " ".join(" ".join(words).split())).removeprefix("error: ")
+    return told[:_TOLD_CHARS] or f"uv ended with status {status} and said nothing"

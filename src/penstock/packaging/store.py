@@ -29,8 +29,8 @@ class Lease:
     def __init__(self, fd: int) -> None:
         self._fd = fd
 
-    def __del__(self) -> None:
-        os.close(self._fd)
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:  # `os` may be gone when the process ends
+        close(self._fd)
 
 
 @dataclass(frozen=True, slots=True)
