@@ -36,7 +36,8 @@ def ladder(setup: Setup, *, on_linux: bool, is_root: bool) -> list[Attempt]:
     network = setup.isolated_network
     if not on_linux:
         return [] if network else [Attempt(False, False, False, False)]
-    wanted = [(True, True), (True, False), (False, True)] if setup.namespaces else []
+    # Never a PID namespace alone: with the host's /proc a process would find others under its own number.
+    wanted = [(True, True), (True, False)] if setup.namespaces else []
     users = [False, True] if is_root else [True]
     attempts = [Attempt(mounts, pids, network, user) for mounts, pids in wanted for user in users]
     if not network:
