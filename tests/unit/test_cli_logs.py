@@ -1,13 +1,12 @@
 """`penstock logs`: which files, which lines, how they look."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
-from penstock.cli.logs import logs_folder, project_folder, show_logs
+from penstock.cli.logs import logs_folder, show_logs
 from penstock.model.errors import UserError
 from penstock.telemetry import records
 from penstock.telemetry.log_writer import LogWriter, rotated
@@ -160,14 +159,19 @@ def test_colour_only_on_a_terminal(
 
 def test_built_template_keeps_its_logs_beside_the_project(tmp_path: Path) -> None:
     keep(tmp_path, "App", (1.0, "function", "x", None))
-    assert project_folder(tmp_path / ".aws-sam" / "build" / "template.yaml") == tmp_path
-    built = tmp_path / ".aws-sam" / "build" / "template.yaml"
-    assert logs_folder(built, None) == logs_folder(tmp_path / "template.yaml", "stack")
+    build = tmp_path / ".aws-sam" / "build"
+    build.mkdir(parents=True)
+    for template in (build / "template.yaml", build, tmp_path / "template.yaml", tmp_path):
+        assert logs_folder(template, None) == tmp_path / ".penstock" / "stack" / "logs"
 
 
-def test_relative_template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_template_of_the_current_folder_is_the_default(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(tmp_path, "App", (1.0, "function", "x", None))
     monkeypatch.chdir(tmp_path)
-    assert project_folder(Path("template.yaml")) == Path(os.getcwd())
+    show_logs()
+    assert capsys.readouterr().out.endswith(" x\n")
 
 
 def test_several_stacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

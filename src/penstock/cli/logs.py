@@ -13,6 +13,7 @@ from typing import Annotated, Final, TextIO
 
 import typer
 
+from penstock.cli.settings import project_folder
 from penstock.model.errors import UserError
 from penstock.telemetry.log_reader import LogLine, LogReader, parse
 from penstock.telemetry.log_writer import rotated
@@ -61,11 +62,11 @@ def show_logs(
 
 
 def logs_folder(template: Path, stack_name: str | None) -> Path:
-    """`<folder of the template>/.penstock/<stack name>/logs`; a built template's folder is the project's.
+    """`<project folder>/.penstock/<stack name>/logs`. `template` may be the folder it is in.
 
     Raises UserError when the stack is unknown, or several have logs and none is named.
     """
-    home = project_folder(template) / ".penstock"
+    home = project_folder(template / "template.yaml" if template.is_dir() else template) / ".penstock"
     stacks = sorted(path.parent.parent.name for path in home.glob(f"*/logs/*{_SUFFIX}"))
     known = list(dict.fromkeys(stacks))
     if not known:
@@ -75,13 +76,6 @@ def logs_folder(template: Path, stack_name: str | None) -> Path:
     if stack_name is not None and stack_name not in known:
         raise UserError(f"no logs of stack {stack_name!r} in {home}; there are: {', '.join(known)}")
     return home / (stack_name or known[0]) / "logs"
-
-
-def project_folder(template: Path) -> Path:
-    """Where `.penstock` stands: beside the template, but not inside `.aws-sam/build`, which `sam build` empties."""
-    absolute = Path(os.path.abspath(template))
-    folder = absolute if absolute.is_dir() else absolute.parent
-    return folder.parent.parent if folder.parts[-2:] == (".aws-sam", "build") else folder
 
 
 def _wanted(folder: Path, function: str | None) -> list[str]:
