@@ -121,7 +121,7 @@ class ProxyExchange:
     def connect_failed(self, error: OSError) -> None:
         if self._awaiting:
             self._awaiting = False
-            self._slot.post_error(APP_UNREACHABLE, f"cannot connect to the app: {error}")
+            self._slot.post_error(APP_UNREACHABLE, self._told(f"cannot connect to the app: {error}"))
 
     def response_started(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self._status = status

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -59,18 +60,20 @@ class StreamServer:
         await self.stop()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:  # accepted while stopping
+            writer.transport.abort()
+            return
         self.connections += 1
         task = asyncio.get_running_loop().create_task(self._run(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # Here and not in the task, which may be cancelled before it has begun.
+        task.add_done_callback(lambda _: writer.transport.abort())
 
     async def _run(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
+        # The other side may go at any time: what that means is for the test to say.
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
             await self.serve(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # the other side has gone: what that means is for the test to say
-        finally:
-            writer.transport.abort()
 
 
 def parse_head(head: bytes) -> tuple[str, list[tuple[str, str]]]:
