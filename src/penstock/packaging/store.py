@@ -84,6 +84,9 @@ class Store:
                 await asyncio.sleep(_LOCK_POLL_S)
             yield
         finally:
+            # A process forked meanwhile may hold a copy of the descriptor: closing ours would not let go of the lock.
+            with suppress(OSError):
+                fcntl.flock(fd, fcntl.LOCK_UN)
             os.close(fd)
 
     async def _make(self, name: str, make: Callable[[Path], Awaitable[None]]) -> Entry:
