@@ -2,12 +2,18 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Final
+
+# A longer list hides the name that is meant.
+_LONGEST_LIST: Final = 12
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:
-    """`; did you mean X?` or nothing, then what is allowed: the tail of an error about an unknown name."""
+    """`; did you mean X?` and what is allowed: the tail of an error about an unknown name."""
     names = sorted(allowed)
     near = _nearest(name, names)
+    if near and len(names) > _LONGEST_LIST:
+        return f"; did you mean {near}?"
     hint = f"; did you mean {near}?" if near else "."
     return f"{hint} Allowed: {', '.join(names) or 'none'}"
 

@@ -135,6 +135,17 @@ class Resolver:
         entries = ((key, self.resolve(item, place)) for key, item in value.items())
         return {key: item for key, item in entries if not isinstance(item, Absent)}
 
+    def chosen(self, value: Value, place: Place) -> Value:
+        """`value` with every `Fn::If` replaced by the branch its condition chooses, and nothing else resolved."""
+        if isinstance(value, list):
+            return [self.chosen(item, place) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if list(value) == ["Fn::If"]:
+            name, then, otherwise = self._list(value["Fn::If"], "Fn::If", place, 3)
+            return self.chosen(then if self.condition(name, place) else otherwise, place)
+        return {key: self.chosen(item, place) for key, item in value.items()}
+
     def condition(self, name: Value, place: Place) -> bool:
         """The truth of a condition of the template's Conditions section."""
         conditions = self._source.section("Conditions")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from penstock.model.errors import UserError
 from penstock.template.hints import did_you_mean
-from penstock.template.intrinsics import SUB_VARIABLE
+from penstock.template.intrinsics import SUB_VARIABLE, Resolver
 from penstock.template.source import Map, PathInFile, Source, Value
 
 
@@ -73,12 +73,13 @@ def _check(source: Source, reference: Reference, known: Collection[str]) -> None
         raise UserError(message, source.place(*reference.path))
 
 
-def check_circles(source: Source, resources: dict[str, Map]) -> None:
-    """Raise UserError when resources depend on each other in a circle."""
-    edges = {
-        name: {reference.name for reference in references(item, ()) if reference.name in resources} | _depends_on(item)
-        for name, item in resources.items()
-    }
+def check_circles(source: Source, resources: dict[str, Map], resolver: Resolver) -> None:
+    """Raise UserError when resources depend on each other in a circle. A branch not chosen makes no dependency."""
+    edges: dict[str, set[str]] = {}
+    for name, item in resources.items():
+        chosen = resolver.chosen(item, source.place("Resources", source.owner(name)))
+        named = {reference.name for reference in references(chosen, ())}
+        edges[name] = {target for target in named | _depends_on(item) if target in resources}
     done: set[str] = set()
     for name in edges:
         circle = _circle(name, edges, [], done)

@@ -1,8 +1,10 @@
 """From a template file to a Stack: everything Penstock needs to know to start."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from penstock.model.errors import UserError
 from penstock.model.function import CapacityProvider, Function
@@ -18,6 +20,9 @@ from penstock.template.shapes import check_shapes
 from penstock.template.sizing import check_minimum
 from penstock.template.source import Map, Source, read_source
 from penstock.template.transform import transform, unknown_transforms
+
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html (StackName)
+_STACK_NAME: Final = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,7 @@ def load_stack(
     `parameters` are the values of `--parameter-overrides`; `env_vars` is the content of SAM CLI's `--env-vars` file;
     `min_environments` takes the place of every function's minimum. Raises UserError: one line with the place.
     """
+    _check_name(stack_name)
     check_minimum(min_environments)
     source = read_source(path)
     check_shapes(source)
@@ -61,7 +67,7 @@ def load_stack(
     transformed = transform(source, values, region)
     check_references(source, {*transformed, *source.section("Resources"), *values, *pseudo.values()})
     resolver, resources = _resolve(source, values, pseudo, transformed, {})
-    check_circles(source, resources.active())
+    check_circles(source, resources.active(), resolver)
     providers = read_capacity_providers(source, resources, resolver)
     reader = FunctionReader(source, resources, resolver, providers, env_vars or {}, min_environments)
     functions, warnings = reader.read()
@@ -84,6 +90,12 @@ def load_stack(
         ),
         _outputs=outputs.read,
     )
+
+
+def _check_name(stack_name: str) -> None:
+    if not _STACK_NAME.fullmatch(stack_name):
+        rule = "a letter, then letters, digits and -, at most 128"
+        raise UserError(f"--stack-name: bad value {stack_name!r}; allowed: {rule}")
 
 
 def _pseudo(region: str, account_id: str, stack_name: str) -> Pseudo:

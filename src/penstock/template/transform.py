@@ -146,7 +146,7 @@ class _Refusal:
         return UserError(self._message, self._source.place())
 
     def _globals(self) -> UserError | None:
-        match = re.search(r"'Globals' section is invalid\. '(\w+)' is not (?:a )?supported(.*)", self._message)
+        match = re.search(r"'Globals' section is invalid\. '(.+?)' is not (?:a )?supported(.*)", self._message)
         if match is None:
             return None
         name, rest = match[1], match[2]

@@ -92,3 +92,9 @@ def test_a_minimum_above_the_templates_maximum(tmp_path: Path) -> None:
     scaling = "      FunctionScalingConfig:\n        MaxExecutionEnvironments: 4\n      MemorySize: 2048"
     with pytest.raises(UserError, match="MaxExecutionEnvironments is 4, but --min-environments asks for 5"):
         load(tmp_path, changed(BASE, "      MemorySize: 2048", scaling), min_environments=5)
+
+
+@pytest.mark.parametrize("name", ["", "1st", "a_b", "a" * 129])
+def test_a_bad_stack_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="--stack-name: bad value"):
+        load_stack(tmp_path / "template.yaml", stack_name=name, parameters={})

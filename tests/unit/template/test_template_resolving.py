@@ -190,3 +190,10 @@ def test_a_circle_of_conditions(tmp_path: Path) -> None:
     text = changed(text, "  Web:\n", "  Web:\n    Condition: A\n")
     with pytest.raises(UserError, match="circular reference: A -> B -> A"):
         load(tmp_path, text)
+
+
+def test_a_branch_not_chosen_makes_no_circle(tmp_path: Path) -> None:
+    text = template("!If [IsProd, !GetAtt WebUrl.FunctionUrl, none]")
+    assert load(tmp_path, text).functions[0].environment["MODE"] == "none"
+    with pytest.raises(UserError, match="circular reference: Web -> WebUrl"):
+        load(tmp_path, text, parameters={"Stage": "prod"})
