@@ -3,9 +3,10 @@
 import enum
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from penstock import __version__
 from penstock.cli import settings
@@ -113,11 +114,20 @@ def up_command(
 def main() -> None:
     """Entry point of the `penstock` script."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except UserError as error:
-        typer.echo(f"penstock: {error}", err=True)
-        sys.exit(2)
+        _refuse(str(error))
+    except TyperException as error:
+        # Empty when nothing was asked for and the help was shown.
+        _refuse(" ".join(error.format_message().split()))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(0)
+
+
+def _refuse(message: str) -> NoReturn:
+    """Bad input is one line, whoever found it: Typer alone would draw a box."""
+    if message:
+        typer.echo(f"penstock: {message}", err=True)
+    sys.exit(2)
