@@ -1,0 +1,89 @@
+"""What the platform costs a request: the same app behind a Function URL and on its own uvicorn, taking turns."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from time import perf_counter
+
+from bench.harness import HERE, TEMPLATE, spread, up
+
+ROUNDS = 4
+SECONDS = 2.0
+
+
+async def run() -> list[str]:
+    lines = []
+    async with up(TEMPLATE, "--min-environments", "1") as platform, _bare() as bare_port:
+        targets = {"Function URL": (platform.host, platform.port), "bare uvicorn": ("127.0.0.1", bare_port)}
+        for callers in (1, 32):
+            times: dict[str, list[float]] = {name: [] for name in targets}
+            rates: dict[str, list[float]] = {name: [] for name in targets}
+            for _ in range(ROUNDS + 1):
+                for name, (host, port) in targets.items():
+                    found, rate = await _load(host, port, callers)
+                    times[name] = times[name] + found if rates[name] else []  # the first round is warm-up
+                    rates[name].append(rate)
+            for name in targets:
+                rate = sorted(rates[name][1:])[ROUNDS // 2]
+                lines.append(f"{callers} callers, {name}: {rate:.0f} requests/s, {spread(times[name])}")
+            ratio = sorted(rates["Function URL"][1:])[ROUNDS // 2] / sorted(rates["bare uvicorn"][1:])[ROUNDS // 2]
+            lines.append(f"{callers} callers, ratio: {ratio:.2f} of bare uvicorn's rate")
+    return lines
+
+
+async def _load(host: str, port: int, callers: int) -> tuple[list[float], float]:
+    """Milliseconds of each request, and requests a second, of `callers` that each keep one connection busy."""
+    times: list[float] = []
+    until = perf_counter() + SECONDS
+    await asyncio.gather(*(_call(host, port, until, times) for _ in range(callers)))
+    return times, len(times) / SECONDS
+
+
+async def _call(host: str, port: int, until: float, times: list[float]) -> None:
+    reader, writer = await asyncio.open_connection(host, port)
+    request = b"GET /small HTTP/1.1\r\nhost: bench\r\naccept: */*\r\n\r\n"
+    while (began := perf_counter()) < until:
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b"chunked" not in head:
+            raise SystemExit(f"unexpected answer: {head!r}")
+        await reader.readuntil(b"0\r\n\r\n")
+        times.append((perf_counter() - began) * 1000)
+    writer.close()
+    await writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def _bare() -> AsyncIterator[int]:
+    """The app on uvicorn as `run.sh` starts it, in this project's Python, without Penstock."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    target = HERE / ".uvicorn"
+    if not target.exists():
+        install = await asyncio.create_subprocess_exec(
+            *("uv", "pip", "install", "--quiet", "--target", str(target), "-r", str(HERE / "app/requirements.txt")),
+            env={**os.environ, "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"},
+        )
+        await install.wait()
+    server = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--log-level", "warning"),
+        "main:app",
+        cwd=HERE / "app",
+        env={**os.environ, "PYTHONPATH": str(target)},
+    )
+    try:
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                break
+            await asyncio.sleep(0.05)
+        yield port
+    finally:
+        server.terminate()
+        await server.wait()
