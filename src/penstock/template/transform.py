@@ -18,10 +18,17 @@ from penstock.template.source import Map, PathInFile, Source, Value
 
 SAM_TRANSFORM: Final = "AWS::Serverless-2016-10-31"
 _KNOWN_TRANSFORMS: Final = (SAM_TRANSFORM, "AWS::LanguageExtensions")
-# The translator takes code from S3 only, as `sam deploy` leaves it. A local path becomes an object of this bucket
+# The translator takes files from S3 only, as `sam deploy` leaves it. A local path becomes an object of this bucket
 # whose key is the path's own place in the template, which also keeps the generated Version's id stable.
 _LOCAL_BUCKET: Final = "penstock-local"
-_CODE_PROPERTY: Final = {"Function": "CodeUri", "LayerVersion": "ContentUri"}
+_LOCAL_FILES: Final = {
+    "Api": "DefinitionUri",
+    "Function": "CodeUri",
+    "GraphQLApi": "SchemaUri",
+    "HttpApi": "DefinitionUri",
+    "LayerVersion": "ContentUri",
+    "StateMachine": "DefinitionUri",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,7 @@ def _translate(source: Source, parameters: Mapping[str, Parameter], region: str)
 
 
 def _prepare(template: Map) -> Map:
-    """Point code at the local bucket; take out, and return, what the translator would look up in an account."""
+    """Point local files at the local bucket; take out, and return, what the translator would look up in an account."""
     resources, global_values = template["Resources"], template.get("Globals", {})
     assert isinstance(resources, dict)
     kept: Map = {}
@@ -104,12 +111,12 @@ def _prepare(template: Map) -> Map:
         kind = str(resource["Type"])
         if kind == "AWS::Serverless::Application":
             kept[name] = resources.pop(name)
-        code_property = _CODE_PROPERTY.get(kind.removeprefix("AWS::Serverless::"))
-        if code_property:
-            _point_at_bucket(resource.get("Properties"), code_property, f"Resources/{name}/Properties")
-    for section, code_property in _CODE_PROPERTY.items():
+        file_property = _LOCAL_FILES.get(kind.removeprefix("AWS::Serverless::"))
+        if file_property:
+            _point_at_bucket(resource.get("Properties"), file_property, f"Resources/{name}/Properties")
+    for section, file_property in _LOCAL_FILES.items():
         if isinstance(global_values, dict):
-            _point_at_bucket(global_values.get(section), code_property, f"Globals/{section}")
+            _point_at_bucket(global_values.get(section), file_property, f"Globals/{section}")
     return kept
 
 

@@ -251,13 +251,18 @@ Resources:
   App:
     Type: AWS::Serverless::Application
     Properties: {Location: {ApplicationId: "arn:aws:serverlessrepo:us-east-1:1:applications/x", SemanticVersion: 1.0.0}}
-  Api: {Type: AWS::Serverless::HttpApi}
+  Rest: {Type: AWS::Serverless::Api, Properties: {StageName: v1, DefinitionUri: rest.yaml}}
+  Http: {Type: AWS::Serverless::HttpApi, Properties: {DefinitionUri: http.yaml}}
+  Graph: {Type: AWS::Serverless::GraphQLApi, Properties: {SchemaUri: graph.gql, Auth: {Type: AWS_IAM}}}
+  Flow: {Type: AWS::Serverless::StateMachine, Properties: {DefinitionUri: flow.json}}
+  Queue: {Type: AWS::SQS::Queue}
   Table: {Type: AWS::Serverless::SimpleTable}
 """
     text = changed(BASE, "Transform: AWS::Serverless-2016-10-31\n", others)
     text = changed(text, "Resources:\n", resources)
+    events = "      Events: {Jobs: {Type: SQS, Properties: {Queue: !GetAtt Queue.Arn}}}\n"
     policies = "      Policies: [AmazonDynamoDBReadOnlyAccess, {DynamoDBCrudPolicy: {TableName: !Ref Table}}]\n"
-    text = changed(text, "      MemorySize: 2048\n", f"      MemorySize: 2048\n{policies}")
+    text = changed(text, "      MemorySize: 2048\n", f"      MemorySize: 2048\n{events}{policies}")
     stack = load(tmp_path, text)
     assert len(stack.functions) == 1
     assert stack.warnings == ("transform Company::Macro is not run",)
