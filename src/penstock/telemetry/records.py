@@ -8,6 +8,7 @@ Durations come in as seconds and go out as milliseconds with at most three decim
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from penstock.model.limits import MIB
@@ -43,7 +44,14 @@ class Span:
 
 def timestamp(epoch: float) -> str:
     """Epoch seconds as `2026-11-23T06:22:16.123Z`."""
-    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    milliseconds = int(epoch * 1000)
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(epoch: int) -> str:
+    """Many records fall into one second."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def init_start(

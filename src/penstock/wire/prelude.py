@@ -86,9 +86,11 @@ def _status(value: object) -> int:
 
 def _headers(value: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     """Both maps; a name that stands in both counts as `multiValueHeaders` gives it, as API Gateway merges them."""
-    multi = _header_items(value.get("multiValueHeaders"))
-    taken = {name.lower() for name, _ in multi}
     single = _header_items(value.get("headers"))
+    multi = _header_items(value.get("multiValueHeaders"))
+    if not multi:
+        return tuple(single)
+    taken = {name.lower() for name, _ in multi}
     return (*(item for item in single if item[0].lower() not in taken), *multi)
 
 
@@ -100,8 +102,11 @@ def _header_items(value: object) -> list[tuple[str, str]]:
         raise PreludeError("headers is not an object")
     items: list[tuple[str, str]] = []
     for name, content in value.items():
-        values = content if isinstance(content, list) else [content]
-        items.extend((name, _text(single)) for single in values)
+        if isinstance(content, str):
+            items.append((name, content))
+        else:
+            values = content if isinstance(content, list) else [content]
+            items.extend((name, _text(single)) for single in values)
     return items
 
 
