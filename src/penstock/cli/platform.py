@@ -52,6 +52,8 @@ class _Served:
     """One function, from its listening socket to its environments."""
 
     function: Function
+    package: Package
+    """Kept, because its directories stay on disk only as long as it does."""
     fleet: Fleet
     door: FunctionUrl
     writer: LogWriter
@@ -154,7 +156,7 @@ class Platform:
         writer = LogWriter(log_path(settings.state, function.logical_id), clock)
         fleet = Fleet(spec, self._agent, router, writer, clock, self._reporter.fleet)
         door = FunctionUrl(function, router, clock, self._stack.region, self._reporter.access)
-        return _Served(function, fleet, door, writer, sock)
+        return _Served(function, package, fleet, door, writer, sock)
 
     async def _serve(self, stop: asyncio.Event, on_serving: Callable[[Mapping[str, str]], Awaitable[None]]) -> int:
         urls = {served.function.logical_id: _url(served.sock) for served in self._served}
