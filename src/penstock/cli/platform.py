@@ -104,7 +104,10 @@ class Platform:
             self._served.append(self._join(function, package, sock, work_root))
         await _together(self._start(served) for served in self._served)
         for served in self._served:
-            await served.door.serve(served.sock)
+            try:
+                await served.door.serve(served.sock)
+            except OSError as error:  # another program began to listen meanwhile
+                raise self._port_error(served.function, served.sock.getsockname()[1], error) from None
 
     def _bind(self, functions: tuple[Function, ...]) -> list[socket.socket]:
         """Taken first of all: a port in use is told before anything is installed."""
@@ -117,12 +120,15 @@ class Platform:
             except (OSError, OverflowError) as error:
                 for sock in sockets:
                     sock.close()
-                why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-                raise UserError(
-                    f"cannot serve {function.logical_id} at {settings.host} port {port}: {why}; "
-                    "--port takes another one, 0 picks free ones"
-                ) from None
+                raise self._port_error(function, port, error) from None
         return sockets
+
+    def _port_error(self, function: Function, port: int, error: Exception) -> UserError:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return UserError(
+            f"cannot serve {function.logical_id} at {self._settings.host} port {port}: {why}; "
+            "--port takes another one, 0 picks free ones"
+        )
 
     async def _package(self, function: Function) -> Package:
         settings = self._settings
@@ -167,11 +173,12 @@ class Platform:
         gc.freeze()
         beside = asyncio.ensure_future(on_serving(urls))
         stopped = asyncio.ensure_future(stop.wait())
-        given_up = [asyncio.ensure_future(asyncio.shield(served.fleet.failed)) for served in self._served]
+        given_up = [served.fleet.failed for served in self._served]
+        waiting: list[asyncio.Future[Any]] = [stopped, *given_up]
         try:
-            await asyncio.wait([stopped, *given_up], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _cancel(beside, stopped, *given_up)
+            await _cancel(beside, stopped)
         return self._tell_given_up()
 
     async def _start(self, served: _Served) -> None:
