@@ -74,7 +74,7 @@ def read_architecture(properties: Properties, *path: str) -> Architecture:
     if not names:
         return Architecture.X86_64
     if len(names) > 1 or names[0] not in allowed:
-        raise properties.error(path, f"bad value {', '.join(names)}; allowed: one of {', '.join(allowed)}")
+        raise properties.bad_value(path, ", ".join(names), f"allowed: one of {', '.join(allowed)}")
     return Architecture(names[0])
 
 
@@ -96,7 +96,7 @@ def _ids(properties: Properties, name: str, pattern: re.Pattern[str], low: int, 
         raise properties.error(path, f"has {len(items)} items; allowed: {low} to {high}")
     for item in items:
         if not pattern.fullmatch(item):
-            raise properties.error(path, f"bad value {item!r}; it must match {pattern.pattern}")
+            raise properties.bad_value(path, item, f"it must match {pattern.pattern}")
     return items
 
 
@@ -107,5 +107,5 @@ def _instance_types(properties: Properties, name: str) -> tuple[str, ...]:
         raise properties.error(path, f"has {len(items)} items; allowed: 0 to {_MAX_INSTANCE_TYPES}")
     for item in items:
         if not _INSTANCE_TYPE.fullmatch(item):
-            raise properties.error(path, f"bad value {item!r}; it must match {_INSTANCE_TYPE.pattern}")
+            raise properties.bad_value(path, item, f"it must match {_INSTANCE_TYPE.pattern}")
     return items

@@ -48,7 +48,7 @@ def find_layers(properties: Properties, resources: Resources) -> tuple[LayerVers
     for index, arn in enumerate(arns):
         if not _LAYER_ARN.fullmatch(arn):
             rule = "allowed: arn:aws:lambda:REGION:ACCOUNT:layer:NAME:VERSION, or !Ref of a layer"
-            raise properties.error(("Layers", index), f"bad value {arn!r}; {rule}")
+            raise properties.bad_value(("Layers", index), arn, rule)
         content = _content(properties, resources, own[arn]) if arn in own else None
         layers.append(LayerVersion(arn, content, properties.place("Layers", index)))
     return tuple(layers)

@@ -53,13 +53,13 @@ class Properties:
     def choice(self, *path: str | int, allowed: tuple[str, ...]) -> str | None:
         value = self.text(*path)
         if value is not None and value not in allowed:
-            raise self.error(path, f"bad value {value!r}; allowed: {', '.join(allowed)}")
+            raise self.bad_value(path, value, f"allowed: {', '.join(allowed)}")
         return value
 
     def integer(self, *path: str | int, low: int, high: int) -> int | None:
         value = self.number(*path, low=low, high=high)
         if value is not None and value != int(value):
-            raise self.error(path, f"bad value {value:g}; allowed: whole numbers from {low} to {high}")
+            raise self.bad_value(path, value, f"allowed: whole numbers from {low} to {high}")
         return None if value is None else int(value)
 
     def number(self, *path: str | int, low: float, high: float) -> float | None:
@@ -72,8 +72,7 @@ class Properties:
         except ValueError:
             number = None
         if number is None or not low <= number <= high:
-            shown = repr(value) if isinstance(value, (str, list, dict)) else str(value).removesuffix(".0").lower()
-            raise self.error(path, f"bad value {shown}; allowed: {low:g} to {high:g}")
+            raise self.bad_value(path, value, f"allowed: {low:g} to {high:g}")
         return number
 
     def boolean(self, *path: str | int) -> bool | None:
@@ -82,7 +81,7 @@ class Properties:
             return None
         text = (text_of(value) or "").lower()
         if text not in ("true", "false"):
-            raise self.error(path, f"bad value {value!r}; allowed: true, false")
+            raise self.bad_value(path, value, "allowed: true, false")
         return text == "true"
 
     def texts(self, *path: str | int) -> tuple[str, ...]:
@@ -109,6 +108,12 @@ class Properties:
     def error(self, path: Path, message: str) -> UserError:
         """An error about the property at `path`."""
         return UserError(f"{self._named(path)} {message}", self.place(*path))
+
+    def bad_value(self, path: Path, value: Value, rule: str) -> UserError:
+        """An error about the value at `path`, and what is allowed."""
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        shown = f"{value:.15g}" if number else repr(text_of(value) or value)
+        return UserError(f"{self._named(path)}: bad value {shown}; {rule}", self.place(*path))
 
     def _named(self, path: Path) -> str:
         return f"{self.owner}: {'.'.join(str(step) for step in self.as_written(path))}"

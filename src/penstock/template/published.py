@@ -29,7 +29,12 @@ class Published:
         return FIRST_VERSION if self._of(VERSION, "FunctionName", function_arn) else None
 
     def alias(self, function_arn: str) -> str | None:
+        """The first alias's name. Raises UserError for provisioned concurrency, which Managed Instances do not have."""
         aliases = self._of(ALIAS, "FunctionName", function_arn)
+        for view in (*aliases, *self._of(VERSION, "FunctionName", function_arn)):
+            if view.get("ProvisionedConcurrencyConfig") is not None:
+                told = "cannot stand together with the function's CapacityProviderConfig"
+                raise view.error(("ProvisionedConcurrencyConfig",), told)
         return aliases[0].required_text("Name") if aliases else None
 
     def url(self, function_arn: str) -> FunctionUrlConfig | None:

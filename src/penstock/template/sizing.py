@@ -39,7 +39,7 @@ def read_size(properties: Properties) -> tuple[int, float]:
     if ratio is None:
         ratio = DEFAULT_MEMORY_GIB_PER_VCPU
     if ratio not in MEMORY_GIB_PER_VCPU:
-        raise properties.error(RATIO, f"bad value {ratio:g}; allowed: {allowed}")
+        raise properties.bad_value(RATIO, ratio, f"allowed: {allowed}")
     memory = properties.integer("MemorySize", low=MIN_MEMORY_MIB, high=MAX_MEMORY_MIB)
     if memory is None:
         # assumed: Lambda's default of 128 MB is below what Managed Instances take, so the least they take.
@@ -47,7 +47,7 @@ def read_size(properties: Properties) -> tuple[int, float]:
     step = int(ratio * 1024)
     if memory % step:
         rule = f"allowed: a multiple of {step} ({ratio:g} GiB for each vCPU)"
-        raise properties.error(("MemorySize",), f"bad value {memory}; {rule}")
+        raise properties.bad_value(("MemorySize",), memory, rule)
     return memory, ratio
 
 
@@ -86,9 +86,9 @@ def read_environments(properties: Properties, minimum: int | None) -> tuple[int,
         return minimum, high
     low = DEFAULT_MIN_ENVIRONMENTS if low is None else low
     if low == 0 and high != 0:
-        raise properties.error(_MIN, "bad value 0; allowed: 1 or more, or 0 together with MaxExecutionEnvironments 0")
+        raise properties.bad_value(_MIN, 0, "allowed: 1 or more, or 0 together with MaxExecutionEnvironments 0")
     if high is not None and high < low:
-        raise properties.error(_MAX, f"bad value {high}; allowed: at least MinExecutionEnvironments, which is {low}")
+        raise properties.bad_value(_MAX, high, f"allowed: at least MinExecutionEnvironments, which is {low}")
     return low, high
 
 

@@ -83,6 +83,11 @@ def test_plain_cloudformation(tmp_path: Path) -> None:
             "ScalingMode: Manual",
             "9: Provider: CapacityProviderScalingConfig.ScalingPolicies is missing",
         ),
+        (
+            "Name: prod",
+            "Name: prod, ProvisionedConcurrencyConfig: {}",
+            "32: Alias: ProvisionedConcurrencyConfig cannot stand",
+        ),
         ("GiBPerVCpu: 4", "GiBPerVCpu: 16", "bad value 16; allowed: 2 to 8"),
     ],
 )
@@ -97,7 +102,7 @@ def test_json_with_tabs(tmp_path: Path) -> None:
     content = read_source(tmp_path / "template.yaml").content
     text = json.dumps(content, indent="\t")
     assert load(tmp_path, text, name="template.json").functions[0].timeout_s == 60
-    with pytest.raises(UserError, match=r"template\.json:11: Web: Timeout bad value 0"):
+    with pytest.raises(UserError, match=r"template\.json:11: Web: Timeout: bad value 0"):
         load(tmp_path, text.replace('"Timeout": 60', '"Timeout": 0'), name="template.json")
 
 
