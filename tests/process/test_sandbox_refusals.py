@@ -36,7 +36,7 @@ if refuse:
 SCRIPT = '''
 (setsid sh -c 'echo up; exec sleep 1000' &)
 grep -E 'CapEff|NoNewPrivs' /proc/self/status; id -u; cat file; echo x > $TMP/file && cat $TMP/file; ls -d /proc/$$
-exec sleep 1000
+while :; do sleep 1000; done
 '''
 
 async def main():

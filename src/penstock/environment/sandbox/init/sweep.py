@@ -49,18 +49,27 @@ def _parent_of(pid: str) -> int | None:
 
 
 def kill_descendants(groups: Iterable[int] = ()) -> None:
-    """SIGKILL the process groups and everything below this process, until nothing is left to be found."""
+    """SIGKILL the process groups and everything below this process, until nothing is left.
+
+    A reading of the process table may miss one that forks and ends all the time. Having no child at all cannot be
+    mistaken: whatever is below this process hangs from one of its children.
+    """
     for group in groups:
         _kill(-group)
     give_up = time.monotonic() + GIVE_UP_S
-    while time.monotonic() < give_up:
-        reap()
-        alive = descendants(os.getpid())
-        if not alive:
-            return
-        for pid in alive:
+    while not _is_childless() and time.monotonic() < give_up:
+        for pid in descendants(os.getpid()):
             _kill(pid)
         time.sleep(_PAUSE_S)
+
+
+def _is_childless() -> bool:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return True
+    return False
 
 
 def _kill(pid: int) -> None:
