@@ -1,5 +1,6 @@
 """What is decided before any process starts: which isolation to try, and what stands where."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from penstock.environment.sandbox import SandboxPaths, SandboxSpec, layout
-from penstock.environment.sandbox.init import sweep
+from penstock.environment.sandbox.init import linux, root, sweep
 from penstock.environment.sandbox.init.attempt import Attempt, ladder, missing
 from penstock.environment.sandbox.init.root import Bind, Proc, Tmpfs, hidden, is_inside, table
 from penstock.environment.sandbox.init.wire import Setup
@@ -169,3 +170,17 @@ def test_removes_a_tree_but_nothing_a_link_leads_to(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["outside"]
     assert outside.stat().st_mode & 0o777 == 0o555
     sweep.remove_tree(str(top))  # gone already, and no harm
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.EPERM])
+def test_goes_on_where_the_kernel_cannot_make_it_read_only(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    asked: list[str] = []
+
+    def refuse(target: str, read_only: bool, *, recursive: bool = False) -> None:
+        asked.append(target)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(linux, "set_read_only", refuse)
+    (note,) = root.make_read_only(["/tmp"])
+    assert note.startswith("the file system stays writable where the host's is: ")
+    assert asked == ["/"]

@@ -87,7 +87,8 @@ class Sandbox:
         try:
             sandbox._launch()
         except OSError as error:
-            raise SandboxError(f"cannot start an environment: {error.filename}: {error.strerror}") from error
+            where = f"{error.filename}: " if error.filename else ""
+            raise SandboxError(f"cannot start an environment: {where}{error.strerror}") from error
         try:
             async with asyncio.timeout(_START_LIMIT_S):
                 ready = await sandbox._ready
@@ -147,29 +148,19 @@ class Sandbox:
 
     def _launch(self) -> None:
         self._work_dir.mkdir(mode=0o700, parents=True)
-        command = [sys.executable, "-I", "-S", "-c", _BOOT, str(Path(__file__).parent)]
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        life, life_inside = os.pipe()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(sweep.remove_tree, str(self._work_dir))
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+            undo.callback(ours.close)
             with theirs, open(layout.log(self._work_dir), "wb") as log:
-                self._init = subprocess.Popen(
-                    [*command, str(theirs.fileno()), str(life_inside), str(os.getpid())],
-                    pass_fds=(theirs.fileno(), life_inside),
-                    start_new_session=True,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env={},
-                )
-        except BaseException:
-            ours.close()
-            os.close(life)
-            sweep.remove_tree(str(self._work_dir))
-            raise
-        finally:
-            os.close(life_inside)
-        self._life = life
-        self._loop.add_reader(life, self._all_dead)
+                self._life, life_inside = os.pipe()
+                undo.callback(os.close, self._life)
+                try:
+                    self._init = _start_init(theirs.fileno(), life_inside, log.fileno())
+                finally:
+                    os.close(life_inside)
+            undo.pop_all()
+        self._loop.add_reader(self._life, self._all_dead)
         self._channel = Channel(ours, self._receive, self._lose)
         self._channel.send(layout.setup(self._spec, self._work_dir))
 
@@ -252,6 +243,30 @@ class Sandbox:
         self._init.wait()  # ending already: closing its descriptors is the last but one thing a process does
         self._gone.set()
         self._lose()
+
+
+def _start_init(control: int, life: int, log: int) -> subprocess.Popen[bytes]:
+    # What the interpreter itself may need to be loaded; nothing of it reaches the function.
+    env = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH") if name in os.environ}
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            _BOOT,
+            str(Path(__file__).parent),
+            str(control),
+            str(life),
+            str(os.getpid()),
+        ],
+        pass_fds=(control, life),
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=env,
+    )
 
 
 def _gone_error() -> SpawnError:

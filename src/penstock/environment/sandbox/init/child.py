@@ -24,7 +24,12 @@ def start(spawn: Spawn, output: int, policy: Policy) -> int:
     """Fork and execute; the child's pid. Raises OSError (errno, what went wrong) when it cannot be executed."""
     read_end, write_end = os.pipe()
     parent = os.getpid()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:  # no more processes
+        os.close(read_end)
+        os.close(write_end)
+        raise
     if pid == 0:
         _become(spawn, output, policy, parent, write_end)
     os.close(write_end)

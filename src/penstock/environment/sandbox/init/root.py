@@ -96,7 +96,7 @@ def assemble(setup: Setup, *, pids: bool) -> list[str]:
                 linux.bind(f"/proc/{name}", f"/proc/{name}")
     linux.detach(_HOST)
     os.rmdir(_HOST)
-    return builder.notes + _make_read_only([path for path in _WRITABLE if not isinstance(mounts[path], Bind)])
+    return builder.notes + make_read_only([path for path in _WRITABLE if not isinstance(mounts[path], Bind)])
 
 
 def _resolve(mounts: Mapping[str, Mount]) -> dict[str, Mount]:
@@ -195,13 +195,13 @@ def _mask(path: str) -> None:
         linux.bind("/dev/null", path)
 
 
-def _make_read_only(writable: Iterable[str]) -> list[str]:
+def make_read_only(writable: Iterable[str]) -> list[str]:
     try:
         linux.set_read_only("/", True, recursive=True)
     except OSError as error:
-        if error.errno != errno.ENOSYS:
+        if error.errno not in (errno.ENOSYS, errno.EPERM):  # an older kernel, or a filter that does not know the call
             raise
-        return ["the file system stays writable where the host's is: this needs Linux 5.12"]
+        return [f"the file system stays writable where the host's is: {error.strerror} (this needs Linux 5.12)"]
     for path in writable:
         linux.set_read_only(path, False)
     return []
