@@ -49,6 +49,7 @@ def up(
         parameters=options.parameters,
         env_vars=options.env_vars,
         min_environments=options.min_environments,
+        memory=settings.cache_folder() / "transforms",
     )
     try:
         return uvloop.run(_run(stack, options, reporter, on_serving))

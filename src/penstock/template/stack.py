@@ -52,11 +52,13 @@ def load_stack(
     region: str = "us-east-1",
     account_id: str = "123456789012",
     min_environments: int | None = None,
+    memory: Path | None = None,
 ) -> Stack:
     """Read, transform and check the template at `path`.
 
     `parameters` are the values of `--parameter-overrides`; `env_vars` is the content of SAM CLI's `--env-vars` file;
-    `min_environments` takes the place of every function's minimum. Raises UserError: one line with the place.
+    `min_environments` takes the place of every function's minimum; `memory` is a folder where what
+    a template was transformed to is kept for the next time. Raises UserError: one line with the place.
     """
     _check_name(stack_name)
     check_minimum(min_environments)
@@ -64,7 +66,7 @@ def load_stack(
     check_shapes(source)
     pseudo = _pseudo(region, account_id, stack_name)
     values = resolve_parameters(source, parameters, region)
-    transformed = transform(source, values, region)
+    transformed = transform(source, values, region, memory)
     check_references(source, {*transformed, *source.section("Resources"), *values, *pseudo.values()})
     resolver, resources = _resolve(source, values, pseudo, transformed, {})
     check_circles(source, resources.active(), resolver)

@@ -9,9 +9,11 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from penstock.model.errors import Place, UserError
+from penstock.template import memory as memory_of
 from penstock.template.hints import did_you_mean, one_line
 from penstock.template.parameters import Parameter
 from penstock.template.source import Map, PathInFile, Source, Value
@@ -38,8 +40,11 @@ class _Session:
     region_name: str
 
 
-def transform(source: Source, parameters: Mapping[str, Parameter], region: str) -> Map:
-    """The resources of the template as CloudFormation has them. Raises UserError where the translator refuses."""
+def transform(source: Source, parameters: Mapping[str, Parameter], region: str, memory: Path | None) -> Map:
+    """The resources of the template as CloudFormation has them. Raises UserError where the translator refuses.
+
+    With `memory`, a folder, a template seen before is not translated again.
+    """
     resources = source.section("Resources")
     if not resources:
         raise UserError("the template has no Resources", source.place("Resources"))
@@ -53,7 +58,17 @@ def transform(source: Source, parameters: Mapping[str, Parameter], region: str) 
         )
     for name in serverless:
         _needs_code(source, name)
-    return _translate(source, parameters, region)
+    template = copy.deepcopy(source.content)
+    kept = _prepare(template)
+    values = {name: parameter.text for name, parameter in parameters.items()}
+    if memory is None:
+        return {**_translate(source, template, values, region), **kept}
+    entry = memory_of.entry(memory, template, values, region)
+    result = memory_of.recall(entry)
+    if result is None:
+        result = _translate(source, template, values, region)
+        memory_of.remember(entry, result)
+    return {**result, **kept}
 
 
 def unknown_transforms(source: Source) -> list[str]:
@@ -78,27 +93,23 @@ def _needs_code(source: Source, logical_id: str) -> None:
         raise UserError(f"{logical_id}: CodeUri is missing: name the folder that holds the function's code", place)
 
 
-def _translate(source: Source, parameters: Mapping[str, Parameter], region: str) -> Map:
+def _translate(source: Source, template: Map, values: Mapping[str, str], region: str) -> Map:
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
     from samtranslator.model.exceptions import InvalidDocumentException  # type: ignore[import-untyped]
     from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
     from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
 
-    template = copy.deepcopy(source.content)
-    kept = _prepare(template)
-    values = {name: parameter.text for name, parameter in parameters.items()}
     try:
         # An unknown managed policy name is passed on as an ARN under `aws:policy/`, so the map may be empty.
         translator = Translator({}, Parser(), boto_session=_Session(region))
-        translated = translator.translate(template, values)
+        result: Map = translator.translate(template, values)["Resources"]
     except InvalidDocumentException as error:
         raise _Refusal(source, error.causes[0].message).error() from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # The translator trips over some malformed input instead of refusing it.
         detail = one_line(f"{type(error).__name__}: {error}")
         raise UserError(f"aws-sam-translator cannot read this template: {detail}", source.place()) from None
-    result: Map = translated["Resources"]
-    return {**result, **kept}
+    return result
 
 
 def _prepare(template: Map) -> Map:

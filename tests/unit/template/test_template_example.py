@@ -29,7 +29,7 @@ def line_of(text: str) -> int:
 
 def test_the_transform_takes_it_unchanged() -> None:
     source = read_source(TEMPLATE)
-    resources = transform(source, resolve_parameters(source, {}, "us-east-1"), "us-east-1")
+    resources = transform(source, resolve_parameters(source, {}, "us-east-1"), "us-east-1", None)
     types = {name: item["Type"] for name, item in resources.items() if isinstance(item, dict)}
     version = next(name for name in types if name.startswith("FastAPIFunctionVersion"))
     assert types == {
