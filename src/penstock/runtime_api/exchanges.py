@@ -28,6 +28,11 @@ class Poll(Discard):
         self._parked = True
         self._park(self)
 
+    def take(self) -> bool:
+        """Leave the waiting ones for an invocation; False when the worker hung up this very moment."""
+        self._parked = False
+        return self.connection.answerable
+
     def lost(self) -> None:
         if self._parked:
             self._gone(self)
@@ -68,7 +73,7 @@ class ResponsePost(Discard):
         self._running.fail(FunctionError("Runtime.TruncatedResponse"))
 
     def superseded(self, answer: bytes) -> None:
-        if not self._connection.transport.is_closing():
+        if self._connection.answerable:
             self._connection.respond(answer)
             self._connection.resume_reading()
 

@@ -19,6 +19,9 @@ Headers = list[tuple[bytes, bytes]]
 # Bytes waiting in user space before a writer is told to pause; the mark asyncio and uvicorn use.
 HIGH_WATER: Final = 64 * 1024
 
+# What a peer may still send of a request that was answered already, so that it comes to read the answer (assumed).
+MAX_DISCARDED: Final = 64 * 1024 * 1024
+
 BAD_REQUEST: Final = plain_response(400, b"Bad Request")
 HEADERS_TOO_LARGE: Final = plain_response(431, b"Request Header Fields Too Large")
 
@@ -69,14 +72,16 @@ class HttpConnection(asyncio.Protocol):
     """One accepted connection.
 
     `open_exchange(connection)` is called when a request's headers are complete and returns its exchange, or answers
-    at once and returns `DISCARD`. At that moment `method`, `target`, `headers` (names in lower case) and `keep_alive`
-    describe the request; they stay as they are until the exchange is over.
+    at once and returns `DISCARD`. At that moment `method`, `target`, `headers` (names in lower case), `keep_alive` and
+    `http_1_0` describe the request; they stay as they are until the exchange is over. `writing_paused` is true while
+    the peer reads more slowly than we write, whichever exchange wrote.
     """
 
     __slots__ = (
         "_answered",
         "_exchange",
         "_header_bytes",
+        "_ignoring",
         "_in_body",
         "_lost",
         "_made",
@@ -84,13 +89,15 @@ class HttpConnection(asyncio.Protocol):
         "_open_exchange",
         "_parser",
         "_received",
-        "_surplus",
+        "_unread",
         "headers",
+        "http_1_0",
         "keep_alive",
         "method",
         "target",
         "trailers",
         "transport",
+        "writing_paused",
     )
 
     transport: asyncio.Transport
@@ -110,14 +117,17 @@ class HttpConnection(asyncio.Protocol):
         self._exchange: Exchange = DISCARD
         self._received = True  # the current request is complete
         self._answered = True  # and so is our answer to it
-        self._surplus = False  # the client pipelined: close after this answer
-        self._in_body = False
+        self._ignoring = False  # what else arrives is not for us: close after this answer
+        self._in_body = False  # the current request's head was handed to an exchange
         self._header_bytes = 0
+        self._unread = 0  # bytes since the parser last completed a head or gave a piece of a body
         self.method = b""
         self.target = b""
         self.headers: Headers = []
         self.trailers: Headers = []
         self.keep_alive = True
+        self.http_1_0 = False
+        self.writing_paused = False
 
     # --- transport ---
 
@@ -132,33 +142,62 @@ class HttpConnection(asyncio.Protocol):
         self._lost(self)
 
     def data_received(self, data: bytes) -> None:
+        self._unread += len(data)
+        if self._ignoring:
+            if self._unread > MAX_DISCARDED:
+                self.transport.abort()
+            return
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # An upgrade offered is an upgrade declined (RFC 9110 section 7.8): the request was answered as it is,
-            # and what follows on this connection is not ours to read.
-            self.keep_alive = False
-            self.transport.pause_reading()
-            if self._answered:
-                self.transport.close()
+        except httptools.HttpParserUpgrade as offer:
+            if not self._ignoring:
+                self._decline_upgrade(data[offer.args[0] :])
+        except httptools.HttpParserCallbackError as error:
+            # A fault of ours, not of the peer's: the event loop reports it and drops the connection.
+            raise error.__context__ or error from None
         except httptools.HttpParserError:
+            self._misread()
+        # The parser keeps an unfinished header to itself, however long it grows.
+        if self._unread > self._max_header_bytes and not self._ignoring:
+            self._refuse(HEADERS_TOO_LARGE)
+
+    def _misread(self) -> None:
+        if self._received and not self._answered:
+            self._ignore_rest()  # the request before it was sound and gets its answer
+        else:
             self._refuse(BAD_REQUEST)
+
+    def _decline_upgrade(self, rest: bytes) -> None:
+        """An upgrade offered is an upgrade declined (RFC 9110 section 7.8).
+
+        The parser stops at an offer and skips the body, so the request is read again without it.
+        """
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        version = self._parser.get_http_version().encode()
+        head = b"%b %b HTTP/%b\r\n%b\r\n" % (self._parser.get_method(), self.target, version, b"".join(lines))
+        self._parser = httptools.HttpRequestParser(self)
+        self._received = self._answered = True
+        self._unread = 0
+        self.data_received(head + rest)
 
     def eof_received(self) -> None:
         """Close at the first half: no client of ours shuts down one direction and waits for an answer."""
 
     def pause_writing(self) -> None:
+        self.writing_paused = True
         self._exchange.pause_writing()
 
     def resume_writing(self) -> None:
+        self.writing_paused = False
         self._exchange.resume_writing()
 
     # --- parser ---
 
     def on_message_begin(self) -> None:
+        if self._ignoring:
+            return
         if not self._answered:
-            self._surplus = True
-            self.transport.pause_reading()
+            self._ignore_rest()
             return
         self._received = self._answered = self._in_body = False
         self._header_bytes = 0
@@ -168,53 +207,85 @@ class HttpConnection(asyncio.Protocol):
             self.trailers = []
 
     def on_url(self, url: bytes) -> None:
-        if not self._surplus:
+        if not self._ignoring:
             self.target += url
             self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._surplus:
+        if self._ignoring:
             return
         self._count(len(name) + len(value) + 4)
         (self.trailers if self._in_body else self.headers).append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        if self._surplus or self._answered:
+        if self._ignoring:
+            return
+        self._unread = 0
+        parser = self._parser
+        self.method = parser.get_method()
+        if parser.should_upgrade():
+            if self.method == b"CONNECT":
+                self._refuse(BAD_REQUEST)
             return
         self._in_body = True
-        self.method = self._parser.get_method()
-        self.keep_alive = self._parser.should_keep_alive()
+        self.http_1_0 = parser.get_http_version() != "1.1"
+        # A 1.0 client reuses a connection only when told so in every answer: none of ours does.
+        self.keep_alive = not self.http_1_0 and parser.should_keep_alive()
         self._exchange = self._open_exchange(self)
         self._continue()
 
     def _continue(self) -> None:
         """The door wants the body of a client that waits for leave to send it."""
-        if not self._answered and (b"expect", b"100-continue") in self.headers:
+        if not self._answered and (b"expect", b"100-continue") in self.headers and not self.http_1_0:
             self.transport.write(CONTINUE)
 
     def on_body(self, body: bytes) -> None:
-        if not self._surplus:
+        if not self._ignoring:
+            self._unread = 0
             self._exchange.body(body)
 
     def on_message_complete(self) -> None:
-        if self._surplus:
+        if self._ignoring or not self._in_body:
             return
+        self._unread = 0
         self._received = True
         self._exchange.end()
 
     def _count(self, size: int) -> None:
         self._header_bytes += size
-        if self._header_bytes > self._max_header_bytes and not self._answered:
+        if self._header_bytes > self._max_header_bytes:
             self._refuse(HEADERS_TOO_LARGE)
+
+    def _ignore_rest(self) -> None:
+        """What follows the request under way is not read."""
+        self._ignoring = True
+        self.transport.pause_reading()
 
     def _refuse(self, response: bytes) -> None:
         """Answer what cannot be understood, then close: the bytes that follow have no known meaning."""
+        if self._ignoring:
+            return
         exchange = self._end_exchange()
-        if self._answered == self._received:  # else an answer of ours is under way, or was given
+        if self._answered == self._received:  # else our answer was given already
             self.transport.write(response)
-        self._answered = self._surplus = True
-        self.transport.close()
+        self._answered = True
+        self._close()
         exchange.lost()
+
+    def _close(self) -> None:
+        """Close after what was written. When more may be coming in, it is taken and thrown away until the peer closes:
+        a socket closed on unread bytes resets the connection, and the answer with it (RFC 9112 section 9.6).
+        """
+        if self.transport.is_closing():
+            return
+        if self._received and not self._ignoring:
+            self._ignoring = True
+            self.transport.close()
+            return
+        self._ignoring = self._received = True
+        self._unread = 0
+        self.transport.write_eof()
+        self.transport.resume_reading()
 
     def _end_exchange(self) -> Exchange:
         exchange, self._exchange = self._exchange, DISCARD
@@ -227,8 +298,25 @@ class HttpConnection(asyncio.Protocol):
         """No request is open: the connection may be closed without anybody losing an answer."""
         return self._answered and self._received
 
+    @property
+    def answerable(self) -> bool:
+        """A request waits for its answer, and the peer is there as far as can be known."""
+        return not (self._answered or self.transport.is_closing())
+
+    def retire(self) -> None:
+        """Close after the answer under way, or now when there is none."""
+        self.keep_alive = False
+        if self.idle or not (self._answered or self._in_body):
+            self.transport.close()
+        elif self._answered:
+            self._close()
+
     def respond(self, response: bytes) -> None:
-        """Send one complete response in one write. The bytes hold everything up to and including the body."""
+        """Send one complete response in one write. The bytes hold everything up to and including the body, which is
+        left out when only the head was asked for.
+        """
+        if self.method == b"HEAD":
+            response = response[: response.index(b"\r\n\r\n") + 4]
         self.transport.write(response)
         self.finish()
 
@@ -240,8 +328,8 @@ class HttpConnection(asyncio.Protocol):
         """The answer is complete: the connection is ready for the next request, or closes."""
         self._answered = True
         self._exchange = DISCARD
-        if self._surplus or not self.keep_alive:
-            self.transport.close()
+        if self._ignoring or not self.keep_alive:
+            self._close()
 
     def cut(self, *, framed: bool) -> None:
         """End the connection in the middle of an answer, so that the peer can tell.
@@ -255,20 +343,16 @@ class HttpConnection(asyncio.Protocol):
         self.finish()
 
     @property
-    def http_1_0(self) -> bool:
-        """The peer knows no chunked bodies: a body of unknown length ends with the connection."""
-        return self._parser.get_http_version() == "1.0"
-
-    @property
     def end_of_head(self) -> bytes:
         """The end of a response head: says `Connection: close` when this is the last answer."""
-        return b"\r\n" if self.keep_alive and not self._surplus else CLOSE_HEAD_END
+        return b"\r\n" if self.keep_alive and not self._ignoring else CLOSE_HEAD_END
 
     def pause_reading(self) -> None:
-        self.transport.pause_reading()
+        if not self._ignoring:
+            self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if not self.transport.is_closing() and not self._surplus:
+        if not self._ignoring:
             self.transport.resume_reading()
 
 
