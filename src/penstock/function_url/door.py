@@ -1,10 +1,8 @@
 """A Function URL: a listening socket before one function."""
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Callable
-from typing import Final
 
 from penstock.function_url.access import AccessRecord
 from penstock.function_url.event import UrlIdentity
@@ -14,11 +12,8 @@ from penstock.model.clock import Clock
 from penstock.model.function import Function, InvokeMode
 from penstock.model.limits import MAX_URL_HEADER_BYTES
 from penstock.router import Router
-from penstock.wire.http_messages import response
-from penstock.wire.http_server import Exchange, HttpConnection, answer
+from penstock.wire.http_server import Exchange, HttpConnection
 from penstock.wire.listener import Listener
-
-_CLOSING: Final = response(503, b"application/json", b'{"message":"Service Unavailable"}', b"connection: close\r\n")
 
 
 class FunctionUrl:
@@ -36,7 +31,8 @@ class FunctionUrl:
         self._on_access = on_access
         self._open: set[UrlExchange] = set()
         self._listener = Listener(self._open_exchange, MAX_URL_HEADER_BYTES)
-        self._drained: asyncio.Event | None = None
+        self._all_ended = asyncio.Event()
+        self._draining: asyncio.Future[None] | None = None
 
     async def serve(self, sock: socket.socket) -> None:
         """Take requests from a bound socket."""
@@ -45,9 +41,6 @@ class FunctionUrl:
         self.identity = UrlIdentity(self.identity.url_id, self.identity.domain_name, port)
 
     def _open_exchange(self, connection: HttpConnection) -> Exchange:
-        if self._drained:
-            connection.keep_alive = False
-            return answer(connection, _CLOSING)
         exchange = UrlExchange(self, connection)
         self._open.add(exchange)
         return exchange
@@ -56,25 +49,31 @@ class FunctionUrl:
         """An exchange is over."""
         self._open.discard(exchange)
         self._on_access(record)
-        if self._drained and not self._open:
-            self._drained.set()
+        if self._draining and not self._open:
+            self._all_ended.set()
 
     @property
     def open_requests(self) -> int:
         return len(self._open)
 
     async def drain(self, seconds: float) -> None:
-        """Take no more requests and wait, at most `seconds`, until the open ones are over."""
-        self._drained = asyncio.Event()
+        """Take no more requests and wait, at most `seconds`, until the open ones are over and their answers out."""
+        if not self._open:
+            self._all_ended.set()
+        self._draining = asyncio.ensure_future(self._over())
         self._listener.stop_accepting()
-        if self._open:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._drained.wait(), seconds)
+        await asyncio.wait([self._draining], timeout=seconds)
+        self._draining.cancel()
+
+    async def _over(self) -> None:
+        """A function goes on when its client has left: its end is waited for as well."""
+        await self._all_ended.wait()
+        await self._listener.drained()
 
     def stop_draining(self) -> None:
         """Wait no longer."""
-        if self._drained:
-            self._drained.set()
+        if self._draining:
+            self._draining.cancel()
 
     async def close(self) -> None:
         """Break what is still open."""

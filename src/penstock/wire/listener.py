@@ -16,7 +16,8 @@ class Listener:
         self._max_header_bytes = max_header_bytes
         self._connections: set[HttpConnection] = set()
         self._server: asyncio.Server | None = None
-        self._empty: asyncio.Event | None = None
+        self._stopped = False
+        self._empty = asyncio.Event()
 
     async def start(self, sock: socket.socket) -> Self:
         """Serve on a socket that is bound already; it belongs to the listener from now on."""
@@ -26,28 +27,40 @@ class Listener:
         return self
 
     def _accept(self) -> HttpConnection:
-        return HttpConnection(self._open_exchange, self._max_header_bytes, self._connections.add, self._lost)
+        return HttpConnection(self._open_exchange, self._max_header_bytes, self._made, self._lost)
+
+    def _made(self, connection: HttpConnection) -> None:
+        self._connections.add(connection)
+        if self._stopped:  # it was on its way when the listening ended
+            connection.transport.abort()
 
     def _lost(self, connection: HttpConnection) -> None:
         self._connections.discard(connection)
-        if self._empty and not self._connections:
+        self._tell_empty()
+
+    def _tell_empty(self) -> None:
+        if self._stopped and not self._connections:
             self._empty.set()
 
     def stop_accepting(self) -> None:
-        """Accept no more connections and close those that wait for a next request."""
+        """Accept no more connections; each one there is closes after the answer under way."""
+        self._stopped = True
         if self._server:
             self._server.close()
-        for connection in [connection for connection in self._connections if connection.idle]:
-            connection.transport.close()
+        for connection in list(self._connections):
+            connection.retire()
+        self._tell_empty()
+
+    async def drained(self) -> None:
+        """Return when, after `stop_accepting`, every connection is gone and its last answer with it."""
+        await self._empty.wait()
 
     async def close(self) -> None:
         """Break what is still open, and return when every connection is gone."""
         self.stop_accepting()
-        self._empty = asyncio.Event()
         for connection in list(self._connections):
             connection.transport.abort()
-        if self._connections:
-            await self._empty.wait()
+        await self._empty.wait()
 
 
 def bind(host: str, port: int) -> socket.socket:
