@@ -8,6 +8,7 @@ from penstock.function_url.response import BadResponseError, build_head, has_bod
 from penstock.model.clock import Clock
 from penstock.model.errors import InvocationError
 from penstock.model.invocation import Source
+from penstock.model.limits import MAX_BUFFERED_RESPONSE_BYTES
 from penstock.wire.http_messages import LAST_CHUNK, chunk, response
 from penstock.wire.http_server import HttpConnection
 from penstock.wire.prelude import CONTENT_TYPE as PRELUDE_TYPE
@@ -31,7 +32,7 @@ class Phase(Enum):
     STREAMING = auto()
     """The head is out; bytes go to the client as they come."""
     OVER = auto()
-    """The client has its answer; what the function still writes is dropped."""
+    """The invocation ended, or the answer was refused; what the function still writes is dropped."""
 
 
 class UrlAnswer:
@@ -44,10 +45,12 @@ class UrlAnswer:
     __slots__ = (
         "_chunked",
         "_clock",
+        "_collected",
         "_connection",
         "_content_type",
         "_gone",
         "_has_body",
+        "_note",
         "_on_end",
         "_parts",
         "_paused",
@@ -82,7 +85,10 @@ class UrlAnswer:
         self._source: Source | None = None
         self._reader = PreludeReader()
         self._parts: list[bytes] = []
-        self._has_body = self._chunked = self._gone = self._paused = False
+        self._collected = 0
+        self._has_body = self._chunked = self._paused = False
+        self._gone = False  # the connection is no longer this answer's: the client left, or has all it will get
+        self._note = ""
         self._status = 0
         self._sent = 0
 
@@ -90,6 +96,7 @@ class UrlAnswer:
 
     def client_left(self) -> None:
         self._gone = True
+        self._note = "client left"
         self.resume()
 
     def pause(self) -> None:
@@ -106,10 +113,13 @@ class UrlAnswer:
     def refuse(self, status: int, body: bytes, note: str, extra: bytes = b"") -> None:
         """An answer of the door's own, in place of the function's. `extra` is whole header lines."""
         self._status = status
-        self._sent = len(body)
         closing = b"" if self._connection.keep_alive else b"connection: close\r\n"
         head = b"x-amzn-requestid: %b\r\n%b%b" % (self.request_id.encode(), extra, closing)
-        self._write(response(status, _JSON, body, head))
+        answer = response(status, _JSON, body, head)
+        if self._connection.method == b"HEAD":
+            answer, body = answer[: -len(body)], b""
+        self._sent = len(body)
+        self._write(answer)
         self._end(note)
 
     # --- the function's side (Sink) ---
@@ -123,21 +133,23 @@ class UrlAnswer:
             self._phase = Phase.PRELUDE
         else:
             self._send_head(_DEFAULT_PRELUDE, content_type)
+        if self._connection.writing_paused:  # the client has not taken the answer before this one yet
+            self.pause()
 
     def write(self, chunk: bytes) -> None:
         phase = self._phase
         if phase is Phase.STREAMING:
-            self._write(self._frame(chunk))
+            if not self._gone:
+                self._connection.write(self._frame(chunk))
         elif phase is Phase.PRELUDE:
             self._read_prelude(chunk)
         elif phase is Phase.BUFFERED:
-            self._parts.append(chunk)
+            self._collect(chunk)
 
     def finish(self) -> None:
         phase = self._phase
         if phase is Phase.STREAMING:
-            if self._chunked:
-                self._write(LAST_CHUNK)
+            self._write(LAST_CHUNK if self._chunked else b"")
             self._end("")
         elif phase is Phase.PRELUDE:
             self._bad_gateway("the stream ended inside its prelude")
@@ -150,11 +162,21 @@ class UrlAnswer:
             self._phase = Phase.OVER
             if not self._gone:
                 self._connection.cut(framed=self._chunked)
+            self.resume()
             self._on_end(self._status, self._sent, str(error))
         elif phase is not Phase.OVER:
             self._bad_gateway(str(error))
 
     # --- bytes to the client ---
+
+    def _collect(self, data: bytes) -> None:
+        """A stream may be longer than what a buffered answer may hold."""
+        self._collected += len(data)
+        if self._collected > MAX_BUFFERED_RESPONSE_BYTES:
+            self._parts = []
+            self._bad_gateway(f"a buffered response is at most {MAX_BUFFERED_RESPONSE_BYTES} bytes")
+        else:
+            self._parts.append(data)
 
     def _read_prelude(self, data: bytes) -> None:
         try:
@@ -176,6 +198,9 @@ class UrlAnswer:
             self._connection.keep_alive = False
         head = self._head(prelude, default_type, _CHUNKED if self._chunked else b"")
         self._write(head + self._frame(first))
+        if not self._has_body:
+            # The head is the whole answer: the client may send its next request before the function ends.
+            self._release()
 
     def _frame(self, data: bytes) -> bytes:
         if not data or not self._has_body:
@@ -212,9 +237,14 @@ class UrlAnswer:
     def _end(self, note: str) -> None:
         self._phase = Phase.OVER
         self.resume()
+        self._release()
+        self._on_end(self._status, self._sent, note or self._note)
+
+    def _release(self) -> None:
+        """The client has its whole answer."""
         if not self._gone:
+            self._gone = True
             self._connection.finish()
-        self._on_end(self._status, self._sent, note or ("client left" if self._gone else ""))
 
 
 def _split(payload: bytes) -> tuple[Prelude, bytes]:

@@ -43,12 +43,18 @@ def read_buffered(payload: bytes) -> tuple[Prelude, bytes]:
     except orjson.JSONDecodeError as error:
         raise BadResponseError(f"the result is not JSON: {error}") from None
     if not isinstance(value, dict) or "statusCode" not in value:
-        body = value.encode() if isinstance(value, str) else orjson.dumps(value)
-        return Prelude(200, (), ()), body
+        return Prelude(200, (), ()), value.encode() if isinstance(value, str) else _compact(value)
     try:
         return read_prelude(value), _read_body(value.get("body"), encoded=bool(value.get("isBase64Encoded")))
     except PreludeError as error:
         raise BadResponseError(str(error)) from None
+
+
+def _compact(value: object) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as error:  # nested deeper than orjson writes, though it reads it
+        raise BadResponseError(f"the result cannot be written as JSON: {error}") from None
 
 
 def _read_body(body: object, *, encoded: bool) -> bytes:
@@ -66,7 +72,7 @@ def _read_body(body: object, *, encoded: bool) -> bytes:
 
 def has_body(method: bytes, status: int) -> bool:
     """RFC 9110 section 6.4.1: responses to HEAD, 204 and 304 end with their head."""
-    return method != b"HEAD" and status not in _NO_BODY_STATUSES and status >= 200
+    return method != b"HEAD" and status not in _NO_BODY_STATUSES
 
 
 def build_head(

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-m
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -15,6 +16,9 @@ CONTENT_TYPE: Final = "application/vnd.awslambda.http-integration-response"
 SEPARATOR: Final = b"\0" * 8
 # JSON holds no raw NUL, so the first eight are the separator. A prelude is headers: AWS's 1 MB budget (assumed).
 MAX_PRELUDE_BYTES: Final = 1024 * 1024
+
+
+_STATUS_TEXT: Final = re.compile(r"[0-9]{3}")
 
 
 class PreludeError(ValueError):
@@ -76,11 +80,15 @@ def read_prelude(value: Mapping[str, object]) -> Prelude:
 
 
 def _status(value: object) -> int:
-    """A number, or its text ("418"): both are accepted by Function URLs, as observed by third parties."""
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    """A number, or its text ("418"): both are accepted by Function URLs, as observed by third parties.
+
+    1xx are interim: a client would go on waiting for the answer (RFC 9110 section 15.2).
+    """
+    if isinstance(value, str) and _STATUS_TEXT.fullmatch(value):
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 100 <= value <= 999:
-        raise PreludeError(f"statusCode is {value!r}, not a number from 100 to 999")
+    if isinstance(value, bool) or not isinstance(value, int) or not 200 <= value <= 999:
+        shown = repr(value)
+        raise PreludeError(f"statusCode is {shown[:40]}, not a number from 200 to 999")
     return value
 
 
