@@ -43,7 +43,7 @@ def build_event(
     epoch: float,
 ) -> bytes:
     """The event as JSON. `target` is the request target as sent, `epoch` seconds."""
-    raw_path, _, raw_query = target.decode("latin-1").partition("?")
+    raw_path, _, raw_query = _origin_form(target.decode("latin-1")).partition("?")
     fields, cookies = _read_headers(headers)
     forwarded = fields.get("x-forwarded-for")
     fields["x-forwarded-for"] = f"{forwarded}, {source_ip}" if forwarded else source_ip
@@ -85,6 +85,15 @@ def build_event(
     return orjson.dumps(event)
 
 
+def _origin_form(target: str) -> str:
+    """A client that takes us for a proxy sends a whole URL; servers must take that too (RFC 9112 section 3.2.2)."""
+    if target.startswith("/") or "://" not in target:
+        return target
+    rest = target.partition("://")[2]
+    start = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
+    return rest[start:] if rest[start : start + 1] == "/" else f"/{rest[start:]}"
+
+
 def _read_headers(headers: Headers) -> tuple[dict[str, str], list[str]]:
     """Names in lower case, repeated ones joined by a comma; and the cookies, one entry each."""
     fields: dict[str, str] = {}
@@ -108,7 +117,7 @@ def _query_parameters(raw_query: str) -> dict[str, str]:
 
 def _encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
     """Text stays text only when it is ASCII and its type says text, JSON or XML (observed); the rest is base64."""
-    if body.isascii() and any(kind in content_type for kind in _TEXT_TYPES):
+    if body.isascii() and any(kind in content_type.lower() for kind in _TEXT_TYPES):
         return body.decode("ascii"), False
     return base64.b64encode(body).decode("ascii"), True
 
