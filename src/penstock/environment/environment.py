@@ -80,8 +80,10 @@ class Environment:
         return len(self._apis.runtime.running)
 
     def invoke(self, invocation: Invocation) -> bool:
+        if self._lifecycle.state is not State.READY or not self._apis.runtime.invoke(invocation):
+            return False
         invocation.environment_id = self.environment_id
-        return self._lifecycle.state is State.READY and self._apis.runtime.invoke(invocation)
+        return True
 
     # --- InvocationObserver ---
 
@@ -104,7 +106,7 @@ class Environment:
         except asyncio.CancelledError:
             await self._shut_down("failure")
             raise
-        except (StartError, SandboxError, TimeoutError) as error:
+        except (StartError, SandboxError, OSError) as error:  # OSError: no port, no file left; a timeout is one too
             failure = self._explain(error)
             await self._shut_down("failure")
             self._report_init(began, failure)

@@ -32,4 +32,9 @@ class Router:
         for target in self._targets:
             if target.free_slots and (chosen is None or target.in_flight < chosen.in_flight):
                 chosen = target
-        return chosen is not None and chosen.invoke(invocation)
+        if chosen is None:
+            return False
+        # Its last worker may have hung up this very moment: then any other one.
+        return chosen.invoke(invocation) or any(
+            target.invoke(invocation) for target in self._targets if target is not chosen
+        )

@@ -78,9 +78,11 @@ class RuntimeApi:
 
     def invoke(self, invocation: Invocation) -> bool:
         """Hand `invocation` to the worker that has waited longest; False when none waits or the id is running."""
-        if not self._idle or invocation.request_id in self._running:
+        if invocation.request_id in self._running:
             return False
-        poll = self._idle.popleft()
+        poll = self._take_poll()
+        if poll is None:
+            return False
         attempt_id = ids.request_id()
         running = Running(invocation, attempt_id, self._clock, self._ended)
         self._running[invocation.request_id] = running
@@ -88,6 +90,13 @@ class RuntimeApi:
         running.start(lambda: self._expire(running))
         poll.connection.respond(messages.next_response(invocation, attempt_id))
         return True
+
+    def _take_poll(self) -> Poll | None:
+        while self._idle:
+            poll = self._idle.popleft()
+            if poll.take():
+                return poll
+        return None
 
     def abort(self, error: InvocationError) -> None:
         """Fail everything in flight, because the environment died or is shut down."""
@@ -175,17 +184,20 @@ class RuntimeApi:
         """
         running = self._running.get(request_id)
         if running is None:
-            if request_id in self._timed_out:
-                del self._timed_out[request_id]
-                return messages.INVOKE_TIMEOUT
-            return messages.INVALID_REQUEST_ID
+            return self._too_late(request_id)
         echo = headers.get(b"lambda-runtime-invocation-id")
         return messages.INVOKE_TIMEOUT if echo and echo != running.attempt_id.encode() else running
 
+    def _too_late(self, request_id: str) -> bytes:
+        if request_id in self._timed_out:
+            del self._timed_out[request_id]
+            return messages.INVOKE_TIMEOUT
+        return messages.INVALID_REQUEST_ID
+
     def _fail(self, connection: HttpConnection, running: Running, error_type: str, body: bytes) -> None:
         """The body is opaque and goes to the caller byte for byte. An error may overtake an open response."""
-        if running.ended:
-            connection.respond(messages.INVALID_REQUEST_ID)
+        if running.ended:  # while its body arrived
+            connection.respond(self._too_late(running.invocation.request_id))
             return
         running.answering()
         running.fail(FunctionError(messages.normalise_error_type(error_type), body=body))
