@@ -138,9 +138,9 @@ class ExtensionsApi:
             return messages.INTERNAL_EVENTS
         if self._closed:
             return messages.REGISTRATION_CLOSED
-        if extension:
-            return messages.NAME_TAKEN
-        return messages.TOO_MANY if len(self._by_name) >= MAX_EXTENSIONS else None
+        if len(self._by_name) >= MAX_EXTENSIONS:
+            return messages.TOO_MANY
+        return messages.NAME_TAKEN if extension else None
 
     def _registered(self, extension: Extension, features: str) -> bytes:
         wants_account = "accountId" in (feature.strip() for feature in features.split(","))
@@ -150,9 +150,12 @@ class ExtensionsApi:
         )
 
     def _event_next(self, connection: HttpConnection) -> Exchange:
-        found = self._identify(dict(connection.headers), "Unknown extension {}")
-        if isinstance(found, bytes):
-            return answer(connection, found)
+        identifier = _read_identifier(dict(connection.headers))
+        if isinstance(identifier, bytes):
+            return answer(connection, identifier)
+        found = self._find(identifier)
+        if found is None:
+            return answer(connection, messages.unknown_extension(f"Unknown extension {identifier}"))
         current = found.state
         if not found.move(State.READY):
             return answer(connection, messages.transition_refusal(current, State.READY, found.identifier))
@@ -161,14 +164,16 @@ class ExtensionsApi:
         return _EventPoll(found)
 
     def _report_error(self, headers: dict[bytes, bytes], failed: State) -> bytes:
+        """The checks in the service's order; the reply."""
+        identifier = _read_identifier(headers)
+        if isinstance(identifier, bytes):
+            return identifier
         value = headers.get(b"lambda-extension-function-error-type", b"").decode("latin-1")
-        if b"lambda-extension-identifier" not in headers:
-            return messages.MISSING_IDENTIFIER
         if not value:
             return messages.MISSING_ERROR_TYPE
-        found = self._identify(headers, "Unknown Lambda-Extension-Identifier")
-        if isinstance(found, bytes):
-            return found
+        found = self._find(identifier)
+        if found is None:
+            return messages.unknown_extension("Unknown Lambda-Extension-Identifier")
         current = found.state
         if not found.move(failed):
             name = "InitError" if failed is State.INIT_ERROR else "Exited"
@@ -177,19 +182,8 @@ class ExtensionsApi:
         self._on_error(found.name, value if _KNOWN_TYPE.search(value) else default)
         return messages.ACCEPTED
 
-    def _identify(self, headers: dict[bytes, bytes], unknown: str) -> Extension | bytes:
-        """The extension of the identifier header, or the refusal."""
-        value = headers.get(b"lambda-extension-identifier", b"").decode("latin-1")
-        if not value:
-            return messages.MISSING_IDENTIFIER
-        try:
-            identifier = str(UUID(value))
-        except ValueError:
-            return messages.INVALID_IDENTIFIER
-        for extension in self._by_name.values():
-            if extension.identifier == identifier:
-                return extension
-        return messages.refusal("Extension.UnknownExtensionIdentifier", unknown.format(identifier))
+    def _find(self, identifier: str) -> Extension | None:
+        return next((one for one in self._by_name.values() if one.identifier == identifier), None)
 
 
 class _EventPoll(Discard):
@@ -200,6 +194,17 @@ class _EventPoll(Discard):
 
     def lost(self) -> None:
         self._extension.poll = None
+
+
+def _read_identifier(headers: dict[bytes, bytes]) -> str | bytes:
+    """The identifier an extension was given when it registered, or the refusal."""
+    value = headers.get(b"lambda-extension-identifier", b"").decode("latin-1")
+    if not value:
+        return messages.MISSING_IDENTIFIER
+    try:
+        return str(UUID(value))
+    except ValueError:
+        return messages.INVALID_IDENTIFIER
 
 
 def _read_registration(body: bytes) -> tuple[str, ...] | bytes:

@@ -45,6 +45,10 @@ INVALID_IDENTIFIER: Final = refusal("Extension.InvalidExtensionIdentifier", "Inv
 MISSING_ERROR_TYPE: Final = refusal("Extension.MissingHeader", "Lambda-Extension-Function-Error-Type not found")
 
 
+def unknown_extension(message: str) -> bytes:
+    return refusal("Extension.UnknownExtensionIdentifier", message)
+
+
 def transition_refusal(
     current: str, target: str, extension: str, why: str = "state transition is not allowed"
 ) -> bytes:
