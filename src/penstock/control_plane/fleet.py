@@ -64,6 +64,7 @@ class Fleet:
         self._failures = 0
         self._ready_since: dict[str, float] = {}
         self._replacing: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     @property
     def ready(self) -> int:
@@ -95,6 +96,8 @@ class Fleet:
         now = self._clock.monotonic()
         lived = now - self._ready_since.pop(environment.environment_id, now)
         self._tell(Happening.DIED, environment, error)
+        if self._closed:
+            return
         replace, self._failures = after_death(self._policy, lived, self._failures)
         task = asyncio.get_running_loop().create_task(self._replace(environment, replace.wait))
         self._replacing.add(task)
@@ -120,6 +123,7 @@ class Fleet:
 
     async def close(self) -> None:
         """Start no more environments. Those that run are the agent's to end."""
+        self._closed = True
         tasks = list(self._replacing)
         for task in tasks:
             task.cancel()
