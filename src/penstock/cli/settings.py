@@ -1,6 +1,7 @@
 """Flags of `penstock up` as values: what the user typed is checked here, before anything starts."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import orjson
 from penstock.model.errors import Place, UserError
 
 _BUILT = Path(".aws-sam/build/template.yaml")
+# Where one pair ends and the next begins: a value may hold spaces.
+_BEFORE_KEY = re.compile(r"\s+(?=[A-Za-z0-9]+=)")
 _NAMES = ("template.yaml", "template.yml", "template.json")
 
 
@@ -68,7 +71,7 @@ def read_overrides(words: Sequence[str]) -> dict[str, str]:
     """`K=V`, several in one word, or SAM CLI's `ParameterKey=K,ParameterValue=V`. Raises UserError."""
     overrides: dict[str, str] = {}
     for word in words:
-        for pair in [word] if "ParameterKey=" in word else word.split():
+        for pair in filter(None, _BEFORE_KEY.split(word.strip())):
             key, separator, value = pair.partition("=")
             if pair.startswith("ParameterKey="):
                 key, separator, value = value.partition(",ParameterValue=")
