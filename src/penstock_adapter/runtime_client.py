@@ -127,6 +127,7 @@ class RuntimeSlot(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._event: list[bytes] = []
         self._answered = False
+        self._keep_alive = True
         self._parser = httptools.HttpResponseParser(self)
 
     # What handlers use.
@@ -288,6 +289,9 @@ class RuntimeSlot(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.lower()] = value
 
+    def on_headers_complete(self) -> None:
+        self._keep_alive = self._parser.should_keep_alive()  # the parser forgets with the end of the message
+
     def on_body(self, body: bytes) -> None:
         self._event.append(body)
 
@@ -306,7 +310,7 @@ class RuntimeSlot(asyncio.Protocol):
         status = self._parser.get_status_code()
         headers = self._headers
         body = self._event[0] if len(self._event) == 1 else b"".join(self._event)
-        keep_alive = self._parser.should_keep_alive()
+        keep_alive = self._keep_alive
         self._new_answer()
         if self._state is _State.POLLING:
             self._take_event(status, headers, body, keep_alive)

@@ -164,6 +164,17 @@ async def test_sixty_four_polls_lwa_91() -> None:
             assert (await (await server.post(f"request-{number}")).complete()).endswith(b"ok")
 
 
+@pytest.mark.parametrize("mode", ["buffered", "response_stream"])
+async def test_a_slot_keeps_its_connection(mode: str) -> None:
+    variables = {"AWS_LWA_INVOKE_MODE": mode}
+    async with RuntimeServer() as server, AppServer(ok) as web, running_adapter(server.address, web.port, **variables):
+        for number, event in enumerate((url_event(), b"{nonsense", url_event(method="HEAD"), url_event())):
+            await (await server.invoke(event, f"request-{number}")).complete()
+        await server.poll()
+        assert server.connections == 3  # register, event/next, and the one slot
+        assert web.connections == 2  # the readiness check, and the one request at a time
+
+
 async def test_lost_poll_is_polled_again() -> None:
     async with RuntimeServer() as server, AppServer(ok) as web, running_adapter(server.address, web.port):
         for _ in range(2):
