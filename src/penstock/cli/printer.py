@@ -2,12 +2,14 @@
 
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 _MOST_WAITING: Final = 10_000
 """Lines kept for a stdout that does not move; what comes on top is counted and left out."""
+_GATHER_SECONDS: Final = 0.02
 
 
 class Printer:
@@ -40,6 +42,9 @@ class Printer:
     def _run(self) -> None:
         while True:
             self._wake.wait()
+            if not self._closed:
+                # Let a few lines gather: waking for each would cost the event loop more than printing does.
+                time.sleep(_GATHER_SECONDS)
             self._wake.clear()
             closed = self._closed
             if not self._print_waiting() or closed:

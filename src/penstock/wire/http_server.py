@@ -12,6 +12,7 @@ from typing import Final, Protocol, cast
 
 import httptools
 
+from penstock.wire.gather import Outbox, handle_read
 from penstock.wire.http_messages import CLOSE_HEAD_END, CONTINUE, plain_response
 
 Headers = list[tuple[bytes, bytes]]
@@ -87,6 +88,7 @@ class HttpConnection(asyncio.Protocol):
         "_made",
         "_max_header_bytes",
         "_open_exchange",
+        "_outbox",
         "_parser",
         "_received",
         "_unread",
@@ -101,6 +103,7 @@ class HttpConnection(asyncio.Protocol):
     )
 
     transport: asyncio.Transport
+    _outbox: Outbox
 
     def __init__(
         self,
@@ -134,6 +137,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._outbox = Outbox(self.transport)
         self._made(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -142,6 +146,9 @@ class HttpConnection(asyncio.Protocol):
         self._lost(self)
 
     def data_received(self, data: bytes) -> None:
+        handle_read(self._read, data)
+
+    def _read(self, data: bytes) -> None:
         self._unread += len(data)
         if self._ignoring:
             if self._unread > MAX_DISCARDED:
@@ -178,7 +185,7 @@ class HttpConnection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._received = self._answered = True
         self._unread = 0
-        self.data_received(head + rest)
+        self._read(head + rest)
 
     def eof_received(self) -> None:
         """Close at the first half: no client of ours shuts down one direction and waits for an answer."""
@@ -237,7 +244,7 @@ class HttpConnection(asyncio.Protocol):
     def _continue(self) -> None:
         """The door wants the body of a client that waits for leave to send it."""
         if not self._answered and (b"expect", b"100-continue") in self.headers and not self.http_1_0:
-            self.transport.write(CONTINUE)
+            self._outbox.write(CONTINUE)
 
     def on_body(self, body: bytes) -> None:
         if not self._ignoring:
@@ -267,7 +274,7 @@ class HttpConnection(asyncio.Protocol):
             return
         exchange = self._end_exchange()
         if self._answered == self._received:  # else our answer was given already
-            self.transport.write(response)
+            self._outbox.write(response)
         self._answered = True
         self._close()
         exchange.lost()
@@ -276,6 +283,7 @@ class HttpConnection(asyncio.Protocol):
         """Close after what was written. When more may be coming in, it is taken and thrown away until the peer closes:
         a socket closed on unread bytes resets the connection, and the answer with it (RFC 9112 section 9.6).
         """
+        self._outbox.flush()
         if self.transport.is_closing():
             return
         if self._received and not self._ignoring:
@@ -307,6 +315,7 @@ class HttpConnection(asyncio.Protocol):
         """Close after the answer under way, or now when there is none."""
         self.keep_alive = False
         if self.idle or not (self._answered or self._in_body):
+            self._outbox.flush()
             self.transport.close()
         elif self._answered:
             self._close()
@@ -317,12 +326,12 @@ class HttpConnection(asyncio.Protocol):
         """
         if self.method == b"HEAD":
             response = response[: response.index(b"\r\n\r\n") + 4]
-        self.transport.write(response)
+        self._outbox.write(response)
         self.finish()
 
     def write(self, data: bytes) -> None:
         """Send part of a response: a head, or chunks already framed."""
-        self.transport.write(data)
+        self._outbox.write(data)
 
     def finish(self) -> None:
         """The answer is complete: the connection is ready for the next request, or closes."""

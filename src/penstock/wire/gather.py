@@ -1,0 +1,65 @@
+"""One read, one write: what handling one incoming read writes leaves each connection in a single piece.
+
+A read often carries several chunks of a response, or a whole one with its end; uvloop hands every `write` to the
+kernel at once, and on loopback each costs as much as parsing a request. Nothing waits: the writes leave when the read
+is handled.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+
+class Outbox:
+    """Writes for one transport."""
+
+    __slots__ = ("_parts", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send `data` when the read that is being handled is done, or now when none is."""
+        if not _GATHERING.depth:
+            self._transport.write(data)
+            return
+        if not self._parts:
+            _GATHERING.outboxes.append(self)
+        self._parts.append(data)
+
+    def flush(self) -> None:
+        """Send now what was gathered: before the transport is closed or told anything else."""
+        if self._parts:
+            parts, self._parts = self._parts, []
+            if not self._transport.is_closing():
+                self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+
+
+class _Gathering:
+    """The reads being handled (a handler may feed itself once more) and who has something to send after them.
+
+    One for the process, because an event loop handles one read at a time, and a process has one.
+    """
+
+    __slots__ = ("depth", "outboxes")
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.outboxes: list[Outbox] = []
+
+
+_GATHERING: Final = _Gathering()
+
+
+def handle_read(handle: Callable[[bytes], None], data: bytes) -> None:
+    """Run `handle(data)` and then send what it caused to be written."""
+    _GATHERING.depth += 1
+    try:
+        handle(data)
+    finally:
+        _GATHERING.depth -= 1
+        if not _GATHERING.depth and _GATHERING.outboxes:
+            outboxes, _GATHERING.outboxes = _GATHERING.outboxes, []
+            for outbox in outboxes:
+                outbox.flush()
