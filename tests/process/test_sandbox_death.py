@@ -94,6 +94,15 @@ async def test_kill_removes_what_the_function_locked_away(tmp_path: Path) -> Non
     assert outside.stat().st_mode & 0o777 == 0o500
 
 
+@pytest.mark.parametrize("depth", [1, 2])
+async def test_kill_does_not_need_what_is_stopped(spec: SandboxSpec, tmp_path: Path, depth: int) -> None:
+    async with rigged(spec, tmp_path / "work") as rig:
+        _, everyone = await _family(rig)
+        everyone[depth].suspend()
+        await within(rig.sandbox.kill())
+        assert _alive(everyone) == []
+
+
 async def test_end_of_the_main_process_leaves_the_rest(spec: SandboxSpec, tmp_path: Path) -> None:
     """What happens then is the platform's to decide."""
     async with rigged(spec, tmp_path / "work") as rig:
@@ -153,9 +162,9 @@ loops.run(main())
 
 
 @contextmanager
-def _platform(spec: SandboxSpec, loop: str) -> Iterator[subprocess.Popen[bytes]]:
+def _platform(spec: SandboxSpec, loop: str, program: str = _FAMILY) -> Iterator[subprocess.Popen[bytes]]:
     mode = "namespaces" if spec.namespaces else "none"
-    command = [sys.executable, "-c", _PLATFORM, str(spec.task_root.parent), mode, loop, _FAMILY]
+    command = [sys.executable, "-c", _PLATFORM, str(spec.task_root.parent), mode, loop, program]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as platform:
         try:
             yield platform
@@ -192,6 +201,22 @@ def test_death_of_the_platform_while_all_of_ours_are_stopped_leaves_nothing(spec
         assert platform.stdout.read() == b""
         assert _alive(everyone) == []
     assert sorted(os.listdir(tmp_path)) == ["opt", "task"]
+
+
+def test_the_kernel_alone_ends_what_loses_all_its_guardians(spec: SandboxSpec) -> None:
+    """Nobody of ours can do anything: the platform is stopped, and whatever is above the processes dies at once."""
+    with _platform(spec, "asyncio", "echo up; exec sleep 1000") as platform:
+        assert platform.stdout is not None
+        assert (platform.stdout.readline(), platform.stdout.readline()) == (b"up\n", b"up\n")
+        guardians = psutil.Process(platform.pid).children()
+        ours = [*guardians, *(guardian.children()[0] for guardian in guardians)]
+        everyone = psutil.Process(platform.pid).children(recursive=True)
+        platform.send_signal(signal.SIGSTOP)
+        for process in ours:
+            process.suspend()
+        for process in ours:
+            process.kill()
+        assert _alive([process for process in everyone if process not in guardians]) == []
 
 
 async def test_start_that_is_given_up_leaves_nothing(spec: SandboxSpec, tmp_path: Path) -> None:

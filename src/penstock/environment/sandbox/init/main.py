@@ -26,13 +26,12 @@ class Link(NamedTuple):
 
     control: socket.socket
     inbox: Inbox
-    life_fd: int
     guardian: int
     setup: Setup
 
 
 def main(control_fd: int, life_fd: int, platform_pid: int) -> NoReturn:
-    """`life_fd` is never written: it closes with the last guardian, when nothing of the environment is alive."""
+    """`life_fd` is never written: it closes with the last process of ours, when nothing of the environment is alive."""
     control = socket.socket(fileno=control_fd)
     control.set_inheritable(False)
     os.set_inheritable(life_fd, False)
@@ -46,7 +45,7 @@ def main(control_fd: int, life_fd: int, platform_pid: int) -> NoReturn:
         inbox = Inbox()
         setup = _first_message(control, inbox)
         work_dir = setup.work_dir
-        _guard(Link(control, inbox, life_fd, os.getpid(), setup))
+        _guard(Link(control, inbox, os.getpid(), setup))
     except (Terminated, EOFError, BrokenPipeError):
         pass
     finally:
@@ -127,7 +126,7 @@ def _become(attempt: Attempt, link: Link, notes: list[str], report: int) -> NoRe
             _keep_gate(inner)
         else:
             if attempt.pids:
-                _be_first(link)
+                _be_first()
             _supervise(attempt, link, notes, report)
         status = 0
     except Terminated:
@@ -149,8 +148,7 @@ def _keep_gate(inner: int) -> None:
         os.waitpid(inner, 0)
 
 
-def _be_first(link: Link) -> None:
-    os.close(link.life_fd)  # held by what outlives the namespace
+def _be_first() -> None:
     # Nothing inside may end PID 1: without a handler the kernel drops what they send it (pid_namespaces(7)).
     for signum in _ENDING:
         signal.signal(signum, signal.SIG_DFL)
