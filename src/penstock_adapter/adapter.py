@@ -75,7 +75,7 @@ class Adapter:
         try:
             await stay_registered(self._registration, self._options.extensions_api)
         except RegistrationError as error:
-            self._fail(f"extension registration failed: {error}")
+            self._fail(str(error))
 
     async def _become_ready(self) -> None:
         options = self._options

@@ -21,7 +21,7 @@ async def stay_registered(connection: socket.socket, api: Endpoint) -> None:
         status, headers = await _read_head(reader, writer, "register")
         identifier = headers.get("lambda-extension-identifier")
         if status != 200 or not identifier:
-            raise RegistrationError(f"the Extensions API answered register with status {status}, expected 200")
+            raise RegistrationError(f"the Extensions API refused to register us: status {status}")
         reader, writer = await asyncio.open_connection(api.host, api.port)
         writer.write(
             f"GET /2020-01-01/extension/event/next HTTP/1.1\r\nhost: {api.netloc}\r\n"
