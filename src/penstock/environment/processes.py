@@ -111,7 +111,7 @@ class EnvironmentProcesses:
                 output,
             )
         except SpawnError as error:
-            raise StartError(error_type, f"cannot start {command[0]}: {error}") from None
+            raise StartError(error_type, f"cannot start {name}: {error}") from None
         self._running.add(name)
 
     def _here(self, value: str) -> str:
