@@ -51,8 +51,8 @@ def greet(name: str) -> socket.socket:
     return connection
 
 
-async def wait_at_gate(name: str) -> None:
-    reader, writer = await asyncio.open_connection(sock=greet(name))
+async def until_released(connection: socket.socket) -> None:
+    reader, writer = await asyncio.open_connection(sock=connection)
     with suppress(ConnectionError):
         await reader.read()
     writer.close()
@@ -125,14 +125,15 @@ def daemon(request: Request) -> str:
 
 
 async def wait(request: Request) -> None:
-    await wait_at_gate("wait")
+    await until_released(greet("wait"))
     await request.answer("waited")
 
 
 async def stream(request: Request) -> None:
+    connection = greet("stream")
     await request.begin()
     await request.send("begin\n")
-    await wait_at_gate("stream")
+    await until_released(connection)
     await request.send("end\n")
     await request.send("")
 
@@ -167,7 +168,7 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def main() -> None:
     if "SLOW_START" in os.environ:
-        await wait_at_gate("start")
+        await until_released(greet("start"))
     server = await asyncio.start_server(serve, "127.0.0.1", int(os.environ["PORT"]))
     await server.serve_forever()
 

@@ -32,6 +32,15 @@ class Project:
         return self.folder / "app"
 
     @property
+    def temporary(self) -> Path:
+        """TMPDIR of the processes a test starts for it."""
+        return self.folder / "tmp"
+
+    def work_folders(self) -> list[Path]:
+        """What `up` made for its environments and has not removed. Locks of ports are kept for the next one."""
+        return [path for path in self.temporary.iterdir() if not path.name.startswith("penstock-ports-")]
+
+    @property
     def logs(self) -> Path:
         """The function's log file when `up` was given no stack name."""
         (path,) = self.folder.glob(f".penstock/*/logs/{FUNCTION}.jsonl")

@@ -143,7 +143,8 @@ class Up:
 
     @property
     def environments(self) -> list[str]:
-        """Ids of those that became Ready and have not died, in that order."""
+        """Ids of those that became Ready and have not died, in that order. Waits until it serves."""
+        self.wait_for("ready")
         died = {event["environment"] for event in self.said("environment", state="died")}
         ready = [event["environment"] for event in self.said("environment", state="ready")]
         return [environment for environment in ready if environment not in died]
@@ -278,13 +279,12 @@ def shared_cache(factory: pytest.TempPathFactory) -> Path:
 
 def variables(project: Project, cache: Path) -> dict[str, str]:
     """Those `up` runs with: a user's, and among them what must not reach a function."""
-    temporary = project.folder / "tmp"
-    temporary.mkdir(exist_ok=True)
+    project.temporary.mkdir(exist_ok=True)
     return {
         **HOST_VARIABLES,
         "PATH": os.environ["PATH"],
         "HOME": os.environ["HOME"],
-        "TMPDIR": str(temporary),
+        "TMPDIR": str(project.temporary),
         "XDG_CACHE_HOME": str(cache),
         MARK: project.mark,
     }

@@ -1,0 +1,154 @@
+"""Functions that cannot start: `up` says why in the function's own words, exits with 1 and leaves nothing behind."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from support.gate import Gate
+from support.projects import RUN_SH, Project, Shape, make_project
+from support.up import Up, command, running, shared_cache
+
+
+@pytest.fixture
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shared_cache(tmp_path_factory)
+
+
+class Case(NamedTuple):
+    spoil: Callable[[Project], object]
+    error_type: str
+    message: str
+    output: str = ""
+    flags: tuple[str, ...] = ()
+    shape: Shape = Shape()
+
+
+def write(name: str, text: str) -> Callable[[Project], object]:
+    return lambda project: (project.code / name).write_text(text)
+
+
+CASES = {
+    "import error": Case(
+        write("app.py", "import no_such_module\n"),
+        "Runtime.ExitError",
+        "runtime exited: exit status 1",
+        "ModuleNotFoundError: No module named 'no_such_module'",
+    ),
+    "port never opened": Case(
+        write("app.py", "import time\nprint('dozing', flush=True)\ntime.sleep(1000)\n"),
+        "Sandbox.Timedout",
+        "init took longer than 1.5 seconds: the runtime never asked for an invocation; does the app listen on $PORT?",
+        "dozing",
+        ("--init-timeout", "1.5"),
+    ),
+    "handler missing": Case(
+        lambda project: (project.code / "run.sh").unlink(),
+        "Runtime.ExitError",
+        "runtime exited: exit status 127",
+        "/var/task/run.sh: not found",
+    ),
+    "handler not executable": Case(
+        lambda project: (project.code / "run.sh").chmod(0o644),
+        "Runtime.ExitError",
+        "runtime exited: exit status 126",
+        "/var/task/run.sh: Permission denied",
+    ),
+    "exec wrapper missing": Case(
+        lambda project: None,
+        "Runtime.InvalidEntrypoint",
+        "cannot start runtime: /opt/nothing: No such file or directory",
+        shape=Shape({"AWS_LAMBDA_EXEC_WRAPPER": "/opt/nothing"}),
+    ),
+    "no adapter layer": Case(
+        lambda project: None,
+        "Runtime.InvalidEntrypoint",
+        "cannot start runtime: /opt/bootstrap: No such file or directory",
+        shape=Shape(layers=()),
+    ),
+    "leaves at once with status 0": Case(
+        write("run.sh", "#!/bin/sh\necho bye\n"), "Runtime.ExitError", "runtime exited: exit status 0", "bye"
+    ),
+    "killed while it starts": Case(
+        write("run.sh", "#!/bin/sh\necho ouch >&2\nkill -9 $$\n"),
+        "Runtime.ExitError",
+        "runtime exited: signal 9",
+        "ouch",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_function_that_cannot_start(name: str, tmp_path: Path, cache: Path) -> None:
+    case = CASES[name]
+    project = make_project(tmp_path / "site", case.shape)
+    case.spoil(project)
+    with running(project, cache, *case.flags, environments=2) as up:
+        assert up.ended() == 1
+        (failed,) = up.said("failed")
+        assert failed["function"] == "App"
+        assert (failed["errorType"], failed["errorMessage"]) == (case.error_type, case.message)
+        assert case.output in "\n".join(failed["output"])
+        assert not up.said("ready")
+        assert len(up.said("environment", state="starting")) == 2  # none is tried a second time
+        assert up.stderr == ""
+        up.assert_nothing_left(0)
+    assert project.work_folders() == []
+
+
+def test_a_person_sees_the_last_lines_too(tmp_path: Path, cache: Path) -> None:
+    project = make_project(tmp_path / "site")
+    (project.code / "app.py").write_text("import no_such_module\n")
+    ended = command(project, cache, "up", "--port", "0", "--min-environments", "1")
+    assert ended.returncode == 1
+    assert "App cannot start: Runtime.ExitError" in ended.stdout
+    assert "  | ModuleNotFoundError: No module named 'no_such_module'" in ended.stdout
+    assert "Traceback" not in ended.stderr
+
+
+def test_init_processes_killed_while_the_function_starts(tmp_path: Path, cache: Path) -> None:
+    """Whatever dies while an environment is Initializing ends the start, and `up`."""
+    for victim in ("runtime", "extension"):
+        with Gate() as gate:
+            project = make_project(tmp_path / victim, Shape({"GATE": gate.port, "SLOW_START": 1}))
+            with running(project, cache) as up:
+                environment = gate.next("start").environment
+                kill_one(up, victim, environment)
+                assert up.ended() == 1
+                (failed,) = up.said("failed")
+                assert failed["errorType"] == ("Runtime.ExitError" if victim == "runtime" else "Extension.Crash")
+
+
+def kill_one(up: Up, victim: str, environment: str) -> None:
+    process = up.runtime(environment) if victim == "runtime" else up.adapter(environment)
+    process.kill()
+
+
+def test_lambda_environment_of_a_failed_start_is_in_the_log(tmp_path: Path, cache: Path) -> None:
+    project = make_project(tmp_path / "site")
+    (project.code / "app.py").write_text("raise SystemExit('no way')\n")
+    with running(project, cache) as up:
+        assert up.ended() == 1
+    lines = [json.loads(line) for line in project.logs.read_text().splitlines()]
+    assert [line["record"] for line in lines if line["type"] == "function"] == ["no way"]
+    (report,) = [line["record"] for line in lines if line["type"] == "platform.initReport"]
+    assert (report["status"], report["errorType"]) == ("error", "Runtime.ExitError")
+
+
+def test_a_function_that_stops_starting_is_given_up(tmp_path: Path, cache: Path) -> None:
+    """It was Ready once, then dies and cannot come back: tried some times, then `up` ends with 1."""
+    broken = tmp_path / "site" / "broken"
+    check = f"[ -e {broken} ] && echo broken now && exit 9\n"
+    project = make_project(tmp_path / "site", run_sh=RUN_SH.replace("exec", f"{check}exec"))
+    with running(project, cache, "--no-namespaces") as up:
+        (environment,) = up.environments
+        broken.touch()
+        up.runtime(environment).kill()
+        assert up.ended() == 1
+        # Its short life was the first failure in a row.
+        assert len(up.said("environment", state="start-failed")) == 2
+        (failed,) = up.said("failed")
+        assert failed["errorMessage"] == "runtime exited: exit status 9"
+        assert failed["output"] == ["broken now"]
