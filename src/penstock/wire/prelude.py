@@ -87,8 +87,7 @@ def _status(value: object) -> int:
     if isinstance(value, str) and _STATUS_TEXT.fullmatch(value):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 200 <= value <= 999:
-        shown = repr(value)
-        raise PreludeError(f"statusCode is {shown[:40]}, not a number from 200 to 999")
+        raise PreludeError(f"statusCode is {repr(value)[:40]}, not a number from 200 to 999")
     return value
 
 
@@ -125,7 +124,7 @@ def _text(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
-    raise PreludeError(f"header value {value!r} is not text")
+    raise PreludeError(f"header value {repr(value)[:40]} is not text")
 
 
 def _cookies(value: object) -> tuple[str, ...]:
