@@ -11,6 +11,10 @@ from typing import NamedTuple, NoReturn
 from . import linux
 from .wire import Spawn
 
+# On AWS the router runs on machines of its own; here it shares the processor with functions. They give way a little,
+# so that however busy they are a request is routed, or refused, at once. The number is assumed.
+_NICENESS = 5
+
 ON_LINUX = os.uname().sysname == "Linux"
 
 
@@ -51,6 +55,8 @@ def _become(spawn: Spawn, output: int, policy: Policy, parent: int, report: int)
         # A session of its own: no terminal, and a process group that can be signalled as a whole.
         os.setsid()
         os.umask(0o022)
+        os.nice(_NICENESS)
+        _limit_open_files(policy.max_open_files)
         _limit_open_files(policy.max_open_files)
         if ON_LINUX:
             _give_up_privileges()
