@@ -21,7 +21,7 @@ LANG_ROOT = "/var/lang"
 OPT_ROOT = "/opt"
 TMP_ROOT = "/tmp"
 
-_HOST = "/.host"
+_HOST = "/.penstock-host"  # a name no host has at its top
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _DEVICE_LINKS = {"fd": "fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 # Lambda's size is not published; this is the usual one of containers (assumed).
