@@ -33,6 +33,10 @@ class VirtualClock:
     def monotonic(self) -> float:
         return self._now
 
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        """At once: where nothing else comes in, that is soon enough."""
+        callback()
+
     def call_later(self, delay: float, callback: Callable[[], object]) -> VirtualTimer:
         timer = VirtualTimer(self._now + delay, next(self._order), callback)
         heapq.heappush(self._timers, timer)

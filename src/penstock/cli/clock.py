@@ -14,6 +14,7 @@ class LoopClock:
         self._loop = loop
         self.epoch = time.time
         self.monotonic = time.monotonic
+        self.call_soon: Callable[[Callable[[], object]], object] = loop.call_soon
 
     def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
         return self._loop.call_later(delay, callback)

@@ -22,19 +22,32 @@ _TOO_LARGE: Final = b'{"message":"Request Entity Too Large"}'  # assumed
 class UrlExchange(Discard):
     """Reads the request; from then on the answer is `UrlAnswer`'s."""
 
-    __slots__ = ("_answer", "_connection", "_door", "_invocation", "_method", "_parts", "_size", "_started", "_target")
+    __slots__ = (
+        "_answer",
+        "_connection",
+        "_door",
+        "_epoch",
+        "_headers",
+        "_invocation",
+        "_method",
+        "_parts",
+        "_size",
+        "_started",
+        "_target",
+    )
 
     def __init__(self, door: "FunctionUrl", connection: HttpConnection) -> None:
         self._door = door
         self._connection = connection
         self._method = connection.method
         self._target = connection.target
+        self._headers = connection.headers
         self._parts: list[bytes] = []
         self._size = 0
         self._started = door.clock.monotonic()
         self._invocation: Invocation | None = None
-        epoch = door.clock.epoch()
-        trace_id = _trace_of(connection) or f"Root={ids.trace_id(epoch)}"
+        self._epoch = door.clock.epoch()
+        trace_id = _trace_of(connection) or f"Root={ids.trace_id(self._epoch)}"
         self._answer = UrlAnswer(
             connection,
             self._record,
@@ -54,32 +67,34 @@ class UrlExchange(Discard):
 
     def end(self) -> None:
         door, answer = self._door, self._answer
-        epoch, self._started = door.clock.epoch(), door.clock.monotonic()
-        event = build_event(
-            door.identity,
-            method=self._method.decode("latin-1"),
-            target=self._target,
-            headers=self._connection.headers,
-            body=b"".join(self._parts),
-            source_ip=_peer_of(self._connection),
-            request_id=answer.request_id,
-            trace_id=answer.trace_id,
-            epoch=epoch,
-        )
-        self._parts = []
+        self._epoch, self._started = door.clock.epoch(), door.clock.monotonic()
         timeout = door.function.timeout_s
         self._invocation = Invocation(
             request_id=answer.request_id,
             function_arn=door.function.qualified_arn,
-            event=event,
+            event=self._build_event,
             sink=answer,
             deadline=self._started + timeout,
-            deadline_ms=int((epoch + timeout) * 1000),
+            deadline_ms=int((self._epoch + timeout) * 1000),
             timeout_s=timeout,
             trace_id=answer.trace_id,
         )
         if not door.router.route(self._invocation):
             answer.refuse(429, _THROTTLED, "every environment is busy", _THROTTLED_TYPE)
+
+    def _build_event(self) -> bytes:
+        parts, self._parts = self._parts, []
+        return build_event(
+            self._door.identity,
+            method=self._method.decode("latin-1"),
+            target=self._target,
+            headers=self._headers,
+            body=b"".join(parts),
+            source_ip=_peer_of(self._connection),
+            request_id=self._answer.request_id,
+            trace_id=self._answer.trace_id,
+            epoch=self._epoch,
+        )
 
     def lost(self) -> None:
         if self._invocation is None:

@@ -93,7 +93,15 @@ def build_head(
     lines.extend(f"set-cookie: {_clean(cookie)}\r\n" for cookie in prelude.cookies)
     if not typed:
         lines.append(f"content-type: {default_type}\r\n")
-    return status_line(prelude.status) + "".join(lines).encode("latin-1", "replace") + framing
+    return status_line(prelude.status) + _encode("".join(lines)) + framing
+
+
+def _encode(text: str) -> bytes:
+    """Latin-1, which is what header bytes stand for (RFC 9110 section 5.5), where the text has no other letters."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "replace")
 
 
 def _clean(value: str) -> str:

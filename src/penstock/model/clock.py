@@ -15,5 +15,8 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Seconds that never go back; the unit of every duration and deadline."""
 
+    def call_soon(self, callback: Callable[[], object]) -> object:
+        """Run `callback` once, when what has come in already was looked at."""
+
     def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
         """Run `callback` once, `delay` seconds from now, unless the timer is cancelled first."""

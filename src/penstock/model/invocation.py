@@ -4,6 +4,7 @@ One invocation's way: a door builds it with its own Sink, the router hands it to
 Runtime API writes the function's answer straight into the Sink. No task, no queue in between.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,7 +38,8 @@ class Sink(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Invocation:
-    """One call of a function. `event` is handed to the runtime byte for byte.
+    """One call of a function. `event()` makes the bytes that are handed to the runtime; it is called once a worker is
+    reserved, so that a call that is refused costs nothing.
 
     `deadline` is absolute in `Clock.monotonic()` seconds; `deadline_ms` the same moment as epoch milliseconds,
     which is what the Runtime API sends. `client_context` and `cognito_identity` are JSON text or empty.
@@ -45,7 +47,7 @@ class Invocation:
 
     request_id: str
     function_arn: str
-    event: bytes
+    event: Callable[[], bytes]
     sink: Sink
     deadline: float
     deadline_ms: int

@@ -10,9 +10,8 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from penstock.model import ids
 from penstock.model.clock import Clock
-from penstock.model.errors import FunctionError, InvocationError
+from penstock.model.errors import FunctionError, InvocationError, PlatformError
 from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_ERROR_BODY_BYTES, MAX_IDLE_POLLS, MAX_TIMED_OUT_IDS
 from penstock.runtime_api import messages
@@ -77,19 +76,31 @@ class RuntimeApi:
     # --- the platform's side ---
 
     def invoke(self, invocation: Invocation) -> bool:
-        """Hand `invocation` to the worker that has waited longest; False when none waits or the id is running."""
+        """Reserve the worker that has waited longest; False when none waits or the id is running.
+
+        The event is built and sent when what has come in already was looked at: in a burst, those who must be refused
+        hear it before the work for the others begins.
+        """
         if invocation.request_id in self._running:
             return False
         poll = self._take_poll()
         if poll is None:
             return False
-        attempt_id = ids.request_id()
-        running = Running(invocation, attempt_id, self._clock, self._ended)
+        running = Running(invocation, self._clock, self._ended)
         self._running[invocation.request_id] = running
-        self._observer.invocation_started(invocation)
-        running.start(lambda: self._expire(running))
-        poll.connection.respond(messages.next_response(invocation, attempt_id))
+        self._clock.call_soon(lambda: self._send(running, poll))
         return True
+
+    def _send(self, running: Running, poll: Poll) -> None:
+        if running.ended:  # the environment died this very moment
+            return
+        invocation = running.invocation
+        self._observer.invocation_started(invocation)
+        if not poll.connection.answerable:
+            running.fail(PlatformError("Runtime.Unknown", "the worker hung up as the invocation came"))
+            return
+        running.start(lambda: self._expire(running))
+        poll.connection.respond(messages.next_response(invocation, running.attempt_id, invocation.event()))
 
     def _take_poll(self) -> Poll | None:
         while self._idle:

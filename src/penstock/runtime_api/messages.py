@@ -51,7 +51,7 @@ def normalise_error_type(value: str) -> str:
     return "Function.Unknown" if value.startswith("Function.") else "Runtime.Unknown"
 
 
-def next_response(invocation: Invocation, attempt_id: str) -> bytes:
+def next_response(invocation: Invocation, attempt_id: str, event: bytes) -> bytes:
     """The answer to a parked poll: head and event in one piece.
 
     Optional headers are left out when empty: older Rust runtimes parse an empty one as JSON and die.
@@ -60,7 +60,7 @@ def next_response(invocation: Invocation, attempt_id: str) -> bytes:
     head = (
         "HTTP/1.1 200 OK\r\n"
         f"content-type: {invocation.content_type}\r\n"
-        f"content-length: {len(invocation.event)}\r\n"
+        f"content-length: {len(event)}\r\n"
         f"lambda-runtime-aws-request-id: {invocation.request_id}\r\n"
         f"lambda-runtime-invocation-id: {attempt_id}\r\n"
         f"lambda-runtime-deadline-ms: {invocation.deadline_ms}\r\n"
@@ -72,4 +72,4 @@ def next_response(invocation: Invocation, attempt_id: str) -> bytes:
         head += f"lambda-runtime-client-context: {invocation.client_context}\r\n"
     if invocation.cognito_identity:
         head += f"lambda-runtime-cognito-identity: {invocation.cognito_identity}\r\n"
-    return b"%b\r\n%b" % (head.encode(), invocation.event)
+    return b"%b\r\n%b" % (head.encode(), event)

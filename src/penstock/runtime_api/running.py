@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from penstock.model import ids
 from penstock.model.clock import Clock, Timer
 from penstock.model.errors import FunctionError, InvocationError
 from penstock.model.invocation import Invocation
@@ -59,12 +60,11 @@ class Running:
     def __init__(
         self,
         invocation: Invocation,
-        attempt_id: str,
         clock: Clock,
         on_end: Callable[["Running", Outcome], None],
     ) -> None:
         self.invocation = invocation
-        self.attempt_id = attempt_id
+        self.attempt_id = ids.request_id()
         self.ended = False
         self._clock = clock
         self._on_end = on_end

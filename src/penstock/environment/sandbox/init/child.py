@@ -57,7 +57,6 @@ def _become(spawn: Spawn, output: int, policy: Policy, parent: int, report: int)
         os.umask(0o022)
         os.nice(_NICENESS)
         _limit_open_files(policy.max_open_files)
-        _limit_open_files(policy.max_open_files)
         if ON_LINUX:
             _give_up_privileges()
             if policy.die_with_parent:
