@@ -11,27 +11,11 @@ from penstock.model.errors import UserError
 from penstock.telemetry import records
 from penstock.telemetry.log_writer import LogWriter, rotated
 from penstock.telemetry.records import EventType
+from support.clock import VirtualClock
 
 A = "8f5b2c1e-0d3a-4b7c-9e1f-2a3b4c5d6e7f"
 B = "11111111-2222-4333-8444-555555555555"
 ENVIRONMENT = "0123456789abcdef0123456789abcdef"
-
-
-class StoppedTimer:
-    def cancel(self) -> None: ...
-
-
-class StoppedClock:
-    """Tests flush by closing."""
-
-    def epoch(self) -> float:
-        return 0.0
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    def call_later(self, _delay: float, _callback: object) -> StoppedTimer:
-        return StoppedTimer()
 
 
 def keep(
@@ -43,7 +27,7 @@ def keep(
 ) -> Path:
     """Lines are (seconds, type, record, request id)."""
     path = folder / ".penstock" / stack / "logs" / f"{name}.jsonl"
-    writer = LogWriter(path, StoppedClock())
+    writer = LogWriter(path, VirtualClock())
     for time, event_type, record, request_id in lines:
         writer.append(event_type, record, environment=environment, log_stream="s", request_id=request_id, time=time)
     writer.close()

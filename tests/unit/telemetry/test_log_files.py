@@ -3,8 +3,6 @@
 import errno
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
@@ -14,48 +12,15 @@ from penstock.model.limits import KIB
 from penstock.telemetry import records
 from penstock.telemetry.log_reader import LogReader
 from penstock.telemetry.log_writer import LogWriter, rotated
+from support.clock import VirtualClock
 
 A = "8f5b2c1e-0d3a-4b7c-9e1f-2a3b4c5d6e7f"
 B = "11111111-2222-4333-8444-555555555555"
 
 
-@dataclass(eq=False)
-class ManualTimer:
-    due: float
-    callback: Callable[[], object]
-    cancelled: bool = False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-@dataclass
-class ManualClock:
-    now: float = 1795415000.0
-    timers: list[ManualTimer] = field(default_factory=list)
-
-    def epoch(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def call_later(self, delay: float, callback: Callable[[], object]) -> ManualTimer:
-        timer = ManualTimer(self.now + delay, callback)
-        self.timers.append(timer)
-        return timer
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
-        for timer in [timer for timer in self.timers if timer.due <= self.now]:
-            self.timers.remove(timer)
-            if not timer.cancelled:
-                timer.callback()
-
-
 @pytest.fixture
-def clock() -> ManualClock:
-    return ManualClock()
+def clock() -> VirtualClock:
+    return VirtualClock(1795415000.0)
 
 
 @pytest.fixture
@@ -84,7 +49,7 @@ def stored(path: Path) -> list[object]:
     return [orjson.loads(line)["record"] for line in path.read_bytes().splitlines()]
 
 
-def test_line_as_it_stands_in_the_file(path: Path, clock: ManualClock) -> None:
+def test_line_as_it_stands_in_the_file(path: Path, clock: VirtualClock) -> None:
     writer = LogWriter(path, clock)
     writer.append("platform.start", records.start(A, "1", "arn"), environment="e1", log_stream="s1", request_id=A)
     writer.append("function", "hello", environment="e1", log_stream="s1", time=1795414000.5)
@@ -102,7 +67,7 @@ def test_line_as_it_stands_in_the_file(path: Path, clock: ManualClock) -> None:
     assert second["time"] == "2026-11-23T06:06:40.500Z"
 
 
-def test_time_is_when_it_was_appended_not_when_it_was_written(path: Path, clock: ManualClock) -> None:
+def test_time_is_when_it_was_appended_not_when_it_was_written(path: Path, clock: VirtualClock) -> None:
     writer = LogWriter(path, clock, flush_seconds=10)
     write(writer, "x")
     clock.advance(10)
@@ -110,21 +75,21 @@ def test_time_is_when_it_was_appended_not_when_it_was_written(path: Path, clock:
     assert orjson.loads(path.read_bytes())["time"] == "2026-11-23T06:23:20.000Z"
 
 
-def test_lines_are_gathered_then_written_at_once(path: Path, clock: ManualClock) -> None:
+def test_lines_are_gathered_then_written_at_once(path: Path, clock: VirtualClock) -> None:
     writer = LogWriter(path, clock, flush_seconds=0.1)
     write(writer, "one", "two")
     clock.advance(0.05)
     assert not path.exists()
     clock.advance(0.05)
     assert stored(path) == ["one", "two"]
-    assert clock.timers == []
+    assert clock.waiting == 0
     write(writer, "three")
     clock.advance(0.1)
     assert stored(path) == ["one", "two", "three"]
     writer.close()
 
 
-def test_much_at_once_does_not_wait(path: Path, clock: ManualClock) -> None:
+def test_much_at_once_does_not_wait(path: Path, clock: VirtualClock) -> None:
     writer = LogWriter(path, clock)
     write(writer, "x" * (255 * KIB))
     assert not path.exists()
@@ -144,7 +109,7 @@ def test_much_at_once_does_not_wait(path: Path, clock: ManualClock) -> None:
         ("line\u2028sep \x00 \x1b[1m", "line\u2028sep \x00 \x1b[1m"),
     ],
 )
-def test_any_bytes_stay_one_readable_line(path: Path, clock: ManualClock, record: str | bytes, expected: str) -> None:
+def test_any_bytes_stay_one_readable_line(path: Path, clock: VirtualClock, record: str | bytes, expected: str) -> None:
     writer = LogWriter(path, clock)
     writer.append("function", record, environment="e1", log_stream="s1")
     write(writer, "after")
@@ -153,7 +118,7 @@ def test_any_bytes_stay_one_readable_line(path: Path, clock: ManualClock, record
     assert json.loads(path.read_bytes().splitlines()[0])["record"] == expected
 
 
-def test_rotation_keeps_one_older_file(path: Path, clock: ManualClock) -> None:
+def test_rotation_keeps_one_older_file(path: Path, clock: VirtualClock) -> None:
     writer = LogWriter(path, clock, rotate_bytes=1000)
     for number in range(10):
         write(writer, f"{number}" * 300)
@@ -165,7 +130,7 @@ def test_rotation_keeps_one_older_file(path: Path, clock: ManualClock) -> None:
     assert sorted(os.listdir(path.parent)) == ["App.jsonl", "App.jsonl.1"]
 
 
-def test_later_run_appends(path: Path, clock: ManualClock) -> None:
+def test_later_run_appends(path: Path, clock: VirtualClock) -> None:
     for line in ("one", "two"):
         writer = LogWriter(path, clock)
         write(writer, line)
@@ -173,7 +138,7 @@ def test_later_run_appends(path: Path, clock: ManualClock) -> None:
     assert stored(path) == ["one", "two"]
 
 
-def test_removed_file_is_begun_anew(path: Path, clock: ManualClock) -> None:
+def test_removed_file_is_begun_anew(path: Path, clock: VirtualClock) -> None:
     writer = LogWriter(path, clock)
     write(writer, "one")
     writer.flush()
@@ -184,7 +149,7 @@ def test_removed_file_is_begun_anew(path: Path, clock: ManualClock) -> None:
     assert stored(path) == ["two"]
 
 
-def test_half_a_line_of_a_crash_does_not_take_the_next_one_with_it(path: Path, clock: ManualClock) -> None:
+def test_half_a_line_of_a_crash_does_not_take_the_next_one_with_it(path: Path, clock: VirtualClock) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(b'{"time": "2026')
     writer = LogWriter(path, clock)
@@ -194,7 +159,7 @@ def test_half_a_line_of_a_crash_does_not_take_the_next_one_with_it(path: Path, c
 
 
 def test_what_cannot_be_written_is_counted_and_told(
-    path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    path: Path, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = LogWriter(path, clock)
 
@@ -220,7 +185,7 @@ def test_no_file_is_no_lines(path: Path) -> None:
     assert all_texts(path) == []
 
 
-def test_reader_gives_each_line_once_as_they_come(path: Path, clock: ManualClock) -> None:
+def test_reader_gives_each_line_once_as_they_come(path: Path, clock: VirtualClock) -> None:
     writer, reader = LogWriter(path, clock), LogReader(path)
     assert texts(reader) == []
     write(writer, "one")
@@ -233,7 +198,7 @@ def test_reader_gives_each_line_once_as_they_come(path: Path, clock: ManualClock
     reader.close()
 
 
-def test_half_written_line_is_given_when_it_is_whole(path: Path, clock: ManualClock) -> None:
+def test_half_written_line_is_given_when_it_is_whole(path: Path, clock: VirtualClock) -> None:
     writer = LogWriter(path, clock)
     write(writer, "one", "two")
     writer.close()
@@ -250,7 +215,9 @@ def test_half_written_line_is_given_when_it_is_whole(path: Path, clock: ManualCl
 
 
 @pytest.mark.parametrize(("every", "expected"), [(1, "012345678"), (2, "01234567"), (3, "124578")])
-def test_rotation_loses_only_what_is_no_longer_there(path: Path, clock: ManualClock, every: int, expected: str) -> None:
+def test_rotation_loses_only_what_is_no_longer_there(
+    path: Path, clock: VirtualClock, every: int, expected: str
+) -> None:
     """Each write rotates, so that two writes back is as far as there is anything to read."""
     writer, reader, seen = LogWriter(path, clock, rotate_bytes=1), LogReader(path), ""
     for number in range(9):
@@ -263,7 +230,7 @@ def test_rotation_loses_only_what_is_no_longer_there(path: Path, clock: ManualCl
     assert seen == expected
 
 
-def test_lines_written_between_the_last_read_and_the_rotation(path: Path, clock: ManualClock) -> None:
+def test_lines_written_between_the_last_read_and_the_rotation(path: Path, clock: VirtualClock) -> None:
     writer, reader = LogWriter(path, clock), LogReader(path)
     write(writer, "one")
     writer.flush()
@@ -277,7 +244,7 @@ def test_lines_written_between_the_last_read_and_the_rotation(path: Path, clock:
     reader.close()
 
 
-def test_emptied_file_is_read_from_its_start(path: Path, clock: ManualClock) -> None:
+def test_emptied_file_is_read_from_its_start(path: Path, clock: VirtualClock) -> None:
     writer, reader = LogWriter(path, clock), LogReader(path)
     write(writer, "a long first line")
     writer.flush()
@@ -290,7 +257,7 @@ def test_emptied_file_is_read_from_its_start(path: Path, clock: ManualClock) -> 
     reader.close()
 
 
-def test_only_one_request_by_its_first_characters(path: Path, clock: ManualClock) -> None:
+def test_only_one_request_by_its_first_characters(path: Path, clock: VirtualClock) -> None:
     writer = LogWriter(path, clock)
     write(writer, "mine", request_id=A)
     write(writer, "theirs", request_id=B)
@@ -301,7 +268,7 @@ def test_only_one_request_by_its_first_characters(path: Path, clock: ManualClock
         assert all_texts(path, wanted) == ["mine"]
 
 
-def test_lines_that_are_none_are_passed_over(path: Path, clock: ManualClock) -> None:
+def test_lines_that_are_none_are_passed_over(path: Path, clock: VirtualClock) -> None:
     path.parent.mkdir(parents=True)
     path.write_bytes(b'\n{"time": "x"}\n[1]\n3\nnull\nnot json\n')
     writer = LogWriter(path, clock)
