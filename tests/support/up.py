@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -277,10 +277,11 @@ def shared_cache(factory: pytest.TempPathFactory) -> Path:
     return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "penstock-cache"
 
 
-def variables(project: Project, cache: Path) -> dict[str, str]:
+def variables(project: Project, cache: Path, user: Mapping[str, str]) -> dict[str, str]:
     """Those `up` runs with: a user's, and among them what must not reach a function."""
     project.temporary.mkdir(exist_ok=True)
     return {
+        **user,
         **HOST_VARIABLES,
         "PATH": os.environ["PATH"],
         "HOME": os.environ["HOME"],
@@ -291,15 +292,25 @@ def variables(project: Project, cache: Path) -> dict[str, str]:
 
 
 @contextmanager
-def running(project: Project, cache: Path, *flags: str, environments: int | None = 1, port: int = 0) -> Iterator[Up]:
-    """`penstock up` on a project, in a session of its own as in a terminal; in the end stopped and proven gone."""
+def running(
+    project: Project,
+    cache: Path,
+    *flags: str,
+    environments: int | None = 1,
+    port: int = 0,
+    user: Mapping[str, str] | None = None,
+) -> Iterator[Up]:
+    """`penstock up` on a project, in a session of its own as in a terminal; in the end stopped and proven gone.
+
+    `user` are more variables to run it with.
+    """
     count = () if environments is None else ("--min-environments", str(environments))
     errors = project.folder / "stderr"
     with errors.open("w") as stderr:
         process = subprocess.Popen(
             [*PENSTOCK, "up", str(project.template), "--json", "--port", str(port), *count, *flags],
             cwd=project.folder,
-            env=variables(project, cache),
+            env=variables(project, cache, user or {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -318,7 +329,7 @@ def command(project: Project, cache: Path, *words: str) -> "subprocess.Completed
     return subprocess.run(
         [*PENSTOCK, *words],
         cwd=project.folder,
-        env=variables(project, cache),
+        env=variables(project, cache, {}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

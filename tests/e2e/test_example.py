@@ -1,0 +1,129 @@
+"""The example as a user runs it: `penstock up examples/fastapi-streaming/template.yaml`, from its requirements on."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+from support.calls import Call, Reply
+from support.projects import Project
+from support.up import Up, command, eventually, running, shared_cache
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "fastapi-streaming"
+SENTENCE = "one process answers many requests at the same time"
+SECONDS_PER_CHARACTER = 0.05
+SLOTS = 3 * 64
+
+
+def uv(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([find_uv_bin(), *words], capture_output=True, text=True, check=False, timeout=100)
+
+
+def need_package_index() -> None:
+    """Skips when the example's requirements can be had neither from uv's cache nor from the index."""
+    tried = uv("pip", "compile", "--quiet", "--no-header", str(EXAMPLE / "app" / "requirements.txt"))
+    offline = ("Failed to fetch", "error sending request", "dns error", "Request failed", "Could not connect")
+    if tried.returncode and any(words in tried.stderr for words in offline):
+        pytest.skip(f"the package index cannot be reached: {' '.join(tried.stderr.split())[:200]}")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy, so that nothing is written into the repository."""
+    folder = tmp_path_factory.mktemp("example") / "fastapi-streaming"
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".penstock", "__pycache__", ".aws-sam"))
+    return Project(folder, "fastapi-streaming")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shared_cache(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def up(project: Project, cache: Path) -> Iterator[Up]:
+    need_package_index()
+    # uv keeps its own cache: only what Penstock makes of it is made anew.
+    user = {**os.environ, "UV_CACHE_DIR": uv("cache", "dir").stdout.strip()}
+    with running(project, cache, environments=None, user=user) as up:
+        up.wait_for("ready")
+        yield up
+
+
+def text_of(reply: Reply) -> str:
+    return f"[{reply.request_id}] {SENTENCE}\n"
+
+
+def test_it_says_what_it_installs_and_where_it_serves(up: Up) -> None:
+    ready = up.wait_for("ready")
+    assert list(ready["urls"]) == ["FastAPIFunction"]
+    assert set(ready["outputs"]) == {"FunctionUrl", "FunctionArn", "CapacityProviderArn"}
+    assert ready["outputs"]["FunctionUrl"] == ready["urls"]["FastAPIFunction"]
+    progress = [event["text"] for event in up.said("progress")]
+    assert any(text.startswith("Installing ") and "FastAPIFunction" in text for text in progress)
+    assert len(up.environments) == 3
+
+
+def test_health(up: Up) -> None:
+    reply = up.get("/health")
+    assert (reply.status, reply.text) == (200, '{"status":"ok"}')
+    assert reply.headers["content-type"] == "application/json"
+
+
+def test_the_answer_arrives_character_by_character(up: Up) -> None:
+    call = up.call("/")
+    pieces: list[bytes] = []
+    times: list[float] = []
+    while piece := call.read(1000):
+        pieces.append(piece)
+        times.append(time.monotonic())
+    head = call.response
+    call.close()
+    text = f"[{head.getheader('x-amzn-requestid')}] {SENTENCE}\n"
+    assert b"".join(pieces).decode() == text
+    assert head.getheader("content-type") == "text/plain; charset=utf-8"
+    # A busy machine may join a few; one that waits for the end joins all.
+    assert len(pieces) > len(text) * 0.8
+    took = times[-1] - times[0]
+    assert took > (len(text) - 1) * SECONDS_PER_CHARACTER * 0.9
+    steps = sorted(later - earlier for earlier, later in pairwise(times))
+    assert steps[len(steps) // 2] > SECONDS_PER_CHARACTER * 0.5
+
+
+def test_192_of_200_at_the_same_time_are_answered(up: Up) -> None:
+    """Three environments of 64 slots; what is over is refused at once."""
+    calls = [Call(up.url, "/") for _ in range(200)]
+    with ThreadPoolExecutor(200) as pool:
+        replies = list(pool.map(Call.rest, calls))
+    assert Counter(reply.status for reply in replies) == {200: SLOTS, 429: 200 - SLOTS}
+    assert len({reply.request_id for reply in replies}) == 200
+    for reply in replies:
+        assert reply.status == 429 or reply.text == text_of(reply)
+    events = {event["requestId"]: event for event in up.said("request")}
+    served = Counter(events[reply.request_id]["environment"] for reply in replies if reply.status == 200)
+    assert sorted(served.values()) == [64, 64, 64]
+
+
+def test_logs_name_the_request_of_each_line(up: Up, project: Project, cache: Path) -> None:
+    reply = up.get("/")
+
+    def shown() -> list[str]:
+        lines = command(project, cache, "logs", "--request-id", reply.request_id).stdout.splitlines()
+        return lines if "REPORT" in lines[-1] else []
+
+    lines = eventually(shown, "the end of the request in the log")
+    words = [line.split(maxsplit=3)[3].split(" Duration:")[0] for line in lines]
+    assert [word for word in words if not word.startswith("INFO:")] == [  # uvicorn's own line of each request
+        f"START RequestId: {reply.request_id} Version: 1",
+        f"streaming to request {reply.request_id}",
+        f"END RequestId: {reply.request_id}",
+        f"REPORT RequestId: {reply.request_id}",
+    ]
