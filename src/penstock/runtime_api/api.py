@@ -15,7 +15,7 @@ from penstock.model.errors import FunctionError, InvocationError, PlatformError
 from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_ERROR_BODY_BYTES, MAX_IDLE_POLLS, MAX_TIMED_OUT_IDS
 from penstock.runtime_api import messages
-from penstock.runtime_api.exchanges import Poll, ResponsePost
+from penstock.runtime_api.exchanges import BodyStart, Poll, ResponsePost
 from penstock.runtime_api.running import Outcome, Running
 from penstock.wire.http_messages import METHOD_NOT_ALLOWED, NOT_FOUND
 from penstock.wire.http_server import CollectedBody, Exchange, HttpConnection, answer
@@ -96,11 +96,12 @@ class RuntimeApi:
             return
         invocation = running.invocation
         self._observer.invocation_started(invocation)
-        if not poll.connection.answerable:
+        waiting = poll if poll.connection.answerable else self._take_poll()
+        if waiting is None:
             running.fail(PlatformError("Runtime.Unknown", "the worker hung up as the invocation came"))
             return
         running.start(lambda: self._expire(running))
-        poll.connection.respond(messages.next_response(invocation, running.attempt_id, invocation.event()))
+        waiting.connection.respond(messages.next_response(invocation, running.attempt_id, invocation.event()))
 
     def _take_poll(self) -> Poll | None:
         while self._idle:
@@ -185,7 +186,12 @@ class RuntimeApi:
         if isinstance(running, bytes):
             return answer(connection, running)
         error_type = headers.get(b"lambda-runtime-function-error-type", b"").decode("latin-1")
-        return _collect(connection, lambda body: self._fail(connection, running, error_type, body))
+        return CollectedBody(
+            connection,
+            lambda body: self._fail(connection, running, error_type, body),
+            MAX_ERROR_BODY_BYTES,
+            messages.TOO_LARGE,
+        )
 
     def _find(self, request_id: str, headers: dict[bytes, bytes]) -> Running | bytes:
         """The invocation an answer belongs to, or the refusal.
@@ -215,16 +221,13 @@ class RuntimeApi:
         connection.respond(messages.ACCEPTED)
 
     def _post_init_error(self, connection: HttpConnection) -> Exchange:
-        if self._init_error:
-            return answer(connection, messages.INIT_ERROR_TWICE)
-        self._init_error = True
         value = dict(connection.headers).get(b"lambda-runtime-function-error-type", b"").decode("latin-1")
-        return _collect(connection, lambda body: self._init_failed(connection, value, body))
+        return BodyStart(lambda body: self._init_failed(connection, value, body), MAX_ERROR_BODY_BYTES)
 
     def _init_failed(self, connection: HttpConnection, error_type: str, body: bytes) -> None:
+        if self._init_error:
+            connection.respond(messages.INIT_ERROR_TWICE)
+            return
+        self._init_error = True
         self._on_init_error(messages.normalise_error_type(error_type), body)
         connection.respond(messages.ACCEPTED)
-
-
-def _collect(connection: HttpConnection, complete: Callable[[bytes], None]) -> Exchange:
-    return CollectedBody(connection, complete, MAX_ERROR_BODY_BYTES, messages.TOO_LARGE)

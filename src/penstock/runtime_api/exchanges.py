@@ -38,6 +38,23 @@ class Poll(Discard):
             self._gone(self)
 
 
+class BodyStart(Discard):
+    """A request of which the first `limit` bytes are enough: the rest is thrown away."""
+
+    __slots__ = ("_body", "_complete", "_limit")
+
+    def __init__(self, complete: Callable[[bytes], None], limit: int) -> None:
+        self._complete = complete
+        self._limit = limit
+        self._body = bytearray()
+
+    def body(self, chunk: bytes) -> None:
+        self._body += chunk[: self._limit - len(self._body)]
+
+    def end(self) -> None:
+        self._complete(bytes(self._body))
+
+
 class ResponsePost(Discard):
     """`POST /response`: every chunk goes into the sink as it arrives."""
 
