@@ -53,9 +53,8 @@ def test_any_split(cuts: list[int], body: bytes) -> None:
 @given(data=st.binary(max_size=200))
 def test_anything_is_a_prelude_or_a_prelude_error(data: bytes) -> None:
     with suppress(PreludeError):
-        prelude, body = read([data, SEPARATOR])
+        prelude, _ = read([data, SEPARATOR])
         assert 200 <= prelude.status <= 999
-        assert body == b""
 
 
 def test_stream_without_a_separator_is_refused_before_it_fills_the_memory() -> None:
