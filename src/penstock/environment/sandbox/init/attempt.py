@@ -92,24 +92,9 @@ def _lay_out(setup: Setup) -> None:
 
     # A try that was thrown away may have left both.
     os.makedirs(os.path.join(setup.work_dir, FALLBACK_TMP), 0o700, exist_ok=True)
-    shutil.copytree(
-        setup.task_root,
-        os.path.join(setup.work_dir, FALLBACK_TASK),
-        symlinks=True,
-        copy_function=_link_or_copy,
-        dirs_exist_ok=True,
-    )
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    import shutil
-
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except FileExistsError:
-        return
-    except OSError:  # another file system, or a file of another user
-        shutil.copy2(source, target)
+    # Copied, not linked: nothing here keeps a function from writing to its files.
+    target = os.path.join(setup.work_dir, FALLBACK_TASK)
+    shutil.copytree(setup.task_root, target, symlinks=True, dirs_exist_ok=True)
 
 
 def _write(path: str, text: str) -> None:
