@@ -76,7 +76,7 @@ class HumanReporter:
         for function, url in urls.items():
             self._console.print(f"[bold green]serving[/] {escape(function)} at [bold]{url}[/]", soft_wrap=True)
         self._console.print("[dim]Ctrl-C to stop[/]")
-        self._printer = Printer(self._console.file.write)
+        self._printer = Printer(self._write)
 
     def access(self, record: AccessRecord) -> None:
         if self._printer:
@@ -96,6 +96,11 @@ class HumanReporter:
         self._stop_status()
         if self._printer:
             self._printer.close()
+
+    def _write(self, text: str) -> None:
+        """Seen at once also through a pipe, where nothing is flushed at the end of a line."""
+        self._console.file.write(text)
+        self._console.file.flush()
 
     def _say(self, markup: str) -> None:
         with self._console.capture() as captured:
