@@ -128,3 +128,19 @@ def test_killed_while_shutting_down(up: Up, gate: Gate) -> None:
     for kill in stop_itself:
         kill()
     assert up.ended() == 0
+
+
+@pytest.mark.parametrize("victim", KILL)
+def test_killed_while_it_drains(up: Up, gate: Gate, victim: str) -> None:
+    """Its stream is cut, the other environment's ends whole, and so does `up`."""
+    find, _ = KILL[victim]
+    held = {one.visit.environment: one for one in (up.occupy(gate, "/stream") for _ in range(2))}
+    lost, other = up.environments
+    process = find(up, lost)
+    up.interrupt()
+    up.wait_for("stopping")
+    process.kill()
+    assert held[lost].call.is_cut()
+    assert held[other].release().text == "begin\nend\n"
+    assert up.ended() == 0
+    up.assert_nothing_left(0)

@@ -299,16 +299,17 @@ def running(
     environments: int | None = 1,
     port: int = 0,
     user: Mapping[str, str] | None = None,
+    template: str | None = "template.yaml",
 ) -> Iterator[Up]:
     """`penstock up` on a project, in a session of its own as in a terminal; in the end stopped and proven gone.
 
-    `user` are more variables to run it with.
+    `user` are more variables to run it with; without a `template`, none is named on the command line.
     """
     count = () if environments is None else ("--min-environments", str(environments))
     errors = project.folder / "stderr"
     with errors.open("w") as stderr:
         process = subprocess.Popen(
-            [*PENSTOCK, "up", str(project.template), "--json", "--port", str(port), *count, *flags],
+            [*PENSTOCK, "up", *filter(None, [template]), "--json", "--port", str(port), *count, *flags],
             cwd=project.folder,
             env=variables(project, cache, user or {}),
             stdin=subprocess.DEVNULL,
