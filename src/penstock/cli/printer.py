@@ -57,8 +57,11 @@ class Printer:
             if self._left_out:
                 lines.append(f"... {self._left_out} lines left out: stdout was not read\n")
                 self._left_out = 0
+            text = "".join(lines)
             try:
-                self._write("".join(lines))
+                self._write(text)
+            except UnicodeEncodeError:  # a terminal of fewer letters
+                self._write(text.encode("ascii", "backslashreplace").decode())
             except (OSError, ValueError):
                 return False
         return True

@@ -41,7 +41,6 @@ class HumanReporter:
         self._console = console or Console(highlight=False)
         self._status: Status | None = None
         self._printer: Printer | None = None
-        self._ready: dict[str, str] = {}
 
     def progress(self, text: str) -> None:
         if not self._console.is_terminal:
@@ -83,7 +82,7 @@ class HumanReporter:
             self._printer.put(lambda: access_line(record))
 
     def stopping(self, open_requests: int) -> None:
-        waiting = f", waiting for {open_requests} open requests (Ctrl-C again to cut them)" if open_requests else ""
+        waiting = f", waiting for open requests: {open_requests} (Ctrl-C again to cut them)" if open_requests else ""
         self._say(f"stopping{waiting}")
 
     def failed(self, function: str, error: StartError) -> None:
