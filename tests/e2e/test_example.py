@@ -15,7 +15,7 @@ from uv import find_uv_bin
 
 from support.calls import Call, Reply
 from support.projects import Project
-from support.up import Up, command, eventually, running, shared_cache
+from support.up import Up, command, eventually, running
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "fastapi-streaming"
 SENTENCE = "one process answers many requests at the same time"
@@ -45,13 +45,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shared_cache(tmp_path_factory)
+    """Of its own: the example is always installed anew."""
+    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture(scope="module")
 def up(project: Project, cache: Path) -> Iterator[Up]:
     need_package_index()
-    # uv keeps its own cache: only what Penstock makes of it is made anew.
+    # Only Penstock's own cache is new: uv may have the packages already.
     user = {**os.environ, "UV_CACHE_DIR": uv("cache", "dir").stdout.strip()}
     with running(project, cache, environments=None, user=user) as up:
         up.wait_for("ready")

@@ -134,7 +134,8 @@ def test_the_places_of_lambda(up: Up) -> None:
     assert {"app.py", "run.sh"} <= set(facts["task"])
     assert facts["opt"] == ["bootstrap", "extensions"]
     assert facts["tmp"] == "/tmp"
-    assert facts["wrote"] == ["/var/task OSError", "/opt OSError", "/var OSError", "/tmp ok"]
+    wrote = json.loads(up.get("/write?/var/task,/opt,/var,/usr,/tmp").text)
+    assert wrote == {"/var/task": "EROFS", "/opt": "EROFS", "/var": "EROFS", "/usr": "EROFS", "/tmp": "ok"}
     assert not up.said("warning")
 
 

@@ -5,13 +5,14 @@ keeps one connection open to the test for as long as it lives, and asks there wh
 """
 
 import asyncio
+import errno
 import json
 import os
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,13 +59,12 @@ async def until_released(connection: socket.socket) -> None:
     writer.close()
 
 
-def attempts(*paths: str) -> Iterator[str]:
-    for path in paths:
-        try:
-            Path(path, "probe").write_text("")
-            yield f"{path} ok"
-        except OSError as error:
-            yield f"{path} {type(error).__name__}"
+def attempt(folder: str) -> tuple[str, str]:
+    try:
+        Path(folder, "probe").write_text("")
+    except OSError as error:
+        return folder, errno.errorcode[error.errno or 0]
+    return folder, "ok"
 
 
 def environ(request: Request) -> str:
@@ -72,17 +72,21 @@ def environ(request: Request) -> str:
 
 
 def look(request: Request) -> str:
-    """What the file system is like from here. Asked for are folders of /opt to list."""
+    """What the file system is like from here."""
     task = os.environ["LAMBDA_TASK_ROOT"]
-    wrapper = Path(os.environ["AWS_LAMBDA_EXEC_WRAPPER"])
+    opt = Path(os.environ["AWS_LAMBDA_EXEC_WRAPPER"]).parent
     facts = {
         "cwd": os.getcwd(),
         "task": sorted(os.listdir(task)),
-        "opt": sorted(os.listdir(wrapper.parent)),
-        "wrote": list(attempts(task, str(wrapper.parent), "/var", tempfile.gettempdir())),
+        "opt": sorted(os.listdir(opt)),
         "tmp": tempfile.gettempdir(),
     }
     return json.dumps(facts)
+
+
+def write(request: Request) -> str:
+    """Tries to write a file into each of the folders asked for."""
+    return json.dumps(dict(map(attempt, request.query.split(","))))
 
 
 def opened(request: Request) -> str:
@@ -141,6 +145,7 @@ async def stream(request: Request) -> None:
 TEXTS: dict[str, Callable[[Request], str]] = {
     "/environ": environ,
     "/look": look,
+    "/write": write,
     "/open": opened,
     "/note": note,
     "/log": log,
