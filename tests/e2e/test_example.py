@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import time
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A copy, so that nothing is written into the repository."""
     folder = tmp_path_factory.mktemp("example") / "fastapi-streaming"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns(".penstock", "__pycache__", ".aws-sam"))
-    return Project(folder, "fastapi-streaming")
+    return Project(folder, uuid.uuid4().hex)
 
 
 @pytest.fixture(scope="module")
