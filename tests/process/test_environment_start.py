@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import pytest
 
 from support.gate import Gate
 from support.projects import RUN_SH, Project, Shape, make_project
-from support.up import Up, command, running, shared_cache
+from support.up import Up, command, eventually, running, shared_cache
 
 
 @pytest.fixture
@@ -156,3 +157,33 @@ def test_a_function_that_stops_starting_is_given_up(tmp_path: Path, cache: Path)
         (failed,) = up.said("failed")
         assert failed["errorMessage"] == "runtime exited: exit status 9"
         assert failed["output"] == ["broken now"]
+
+
+def test_one_that_keeps_dying_is_replaced_ever_more_slowly(tmp_path: Path, cache: Path) -> None:
+    """Meanwhile requests are refused; Ctrl-C does not wait for the next try."""
+    with Gate() as gate:
+        project = make_project(tmp_path / "site", Shape({"GATE": gate.port}))
+        with running(project, cache) as up:
+            waits = [live_and_die(up, gate, lives) for lives in (1, 2)]
+            assert waits[0] < 0.5 < waits[1]
+            live_and_die(up, gate, 3, wait=False)
+            assert up.get().status == 429
+            began = time.monotonic()
+            assert up.stop() == 0
+            assert time.monotonic() - began < 1.5  # the next try would have been two seconds later
+
+
+def live_and_die(up: Up, gate: Gate, lives: int, *, wait: bool = True) -> float:
+    """End the environment that is the `lives`th to become Ready; seconds until the next one is started."""
+
+    def have(state: str, count: int) -> bool:
+        return len(up.said("environment", state=state)) == count
+
+    gate.next("life")
+    eventually(lambda: have("ready", lives), "a new life")
+    eventually(lambda: up.get("/leave").status == 502, "a request that ends it")
+    eventually(lambda: have("died", lives), "its death")
+    died = time.monotonic()
+    if wait:
+        eventually(lambda: have("starting", lives + 1), "the next try")
+    return time.monotonic() - died
