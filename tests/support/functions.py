@@ -37,4 +37,5 @@ def function(code: Path, *layers: LayerVersion, runtime: str = "python3.13") -> 
         max_environments=None,
         url=None,
         layers=layers,
+        environment={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap"},
     )

@@ -3,7 +3,7 @@
 import platform
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -46,15 +46,28 @@ async def _install(
             progress(f"Installing {resolved[1]} for {function} ({interpreter.name})")
 
     progress(f"Resolving the requirements of {function}")
+    await fill(target, file, interpreter, f"the requirements of {function}", on_line=on_line)
+
+
+async def fill(
+    target: Path,
+    file: Path,
+    interpreter: Interpreter,
+    what: str,
+    *,
+    flags: Sequence[str] = (),
+    on_line: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Install requirements file `file` into the folder `target`. Raises UserError: "cannot install `what`: ..."."""
     command = (
         *(child.uv(), "pip", "install", "--target", str(target), "--python", str(interpreter.executable)),
         *("-r", file.name, "--compile-bytecode", "--no-progress", "--color", "never"),
         # Copies: what a function does to its files must not reach uv's own cache.
-        *("--link-mode", "copy"),
+        *("--link-mode", "copy", *flags),
     )
     status, lines = await child.run(command, cwd=file.parent, on_line=on_line)
     if status != 0:
-        raise UserError(f"cannot install the requirements of {function}: {_reason(lines, status)}", Place(file))
+        raise UserError(f"cannot install {what}: {_reason(lines, status)}", Place(file))
     (target / ".lock").unlink(missing_ok=True)
 
 

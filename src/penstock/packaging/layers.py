@@ -26,6 +26,7 @@ _WEB_ADAPTER: Final = re.compile(
     r"arn:[a-z0-9-]+:lambda:[a-z0-9-]+:753240598075:layer:LambdaAdapterLayer(X86|Arm64)(:\d+)?"
 )
 
+WEB_ADAPTER_WRAPPER: Final = "/opt/bootstrap"
 # The layer's exec wrapper: the managed runtime hands it its own command, which it drops in favour of the handler file.
 _BOOTSTRAP: Final = """\
 #!/bin/sh
@@ -69,9 +70,8 @@ async def _merge(layers: list[_Layer], target: Path) -> None:
 
 
 def _resolve(function: Function, layer: LayerVersion, given: Mapping[str, Path]) -> _Layer:
-    is_web_adapter = _WEB_ADAPTER.fullmatch(layer.arn) is not None
     path = given.get(layer.arn, layer.content)
-    if path is None and is_web_adapter:
+    if path is None and is_web_adapter(layer):
         return _web_adapter(None)
     if path is None:
         raise UserError(
@@ -84,9 +84,13 @@ def _resolve(function: Function, layer: LayerVersion, given: Mapping[str, Path])
         return _Layer(tree.digest(nodes), partial(tree.lay, nodes))
     if not path.is_file():
         raise UserError(f"{function.logical_id}: layer {layer.arn}: {path} does not exist", layer.place)
-    if is_web_adapter and not _is_zip(path):
+    if is_web_adapter(layer) and not _is_zip(path):
         return _web_adapter(path)
     return _Layer(tree.file_digest(path).hex(), partial(_unzip_over, path))
+
+
+def is_web_adapter(layer: LayerVersion) -> bool:
+    return _WEB_ADAPTER.fullmatch(layer.arn) is not None
 
 
 def _is_zip(path: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 
 from penstock.model.errors import Place, UserError
 from penstock.model.function import Function
-from penstock.packaging import archive, interpreter, task_root, tree
+from penstock.packaging import archive, interpreter, python_runtime, task_root, tree
 from penstock.packaging.background import in_thread
 from penstock.packaging.interpreter import Interpreter
 from penstock.packaging.layers import merge
@@ -32,13 +32,15 @@ class Package:
     opt_root: Path
     """Layers: /opt."""
     lang_root: Path
-    """`bin/python`, `bin/python3` and `bin/python3.x`, links to `python`: /var/lang. Empty for other runtimes."""
+    """`bin/python`, `bin/python3`, `bin/python3.x`, links to `python`: /var/lang. Empty for other runtimes."""
     python: Path
     """The interpreter's real file; for a runtime that is not Python, the one Penstock runs on."""
     python_version: str
     """`3.13.0`"""
     keep_visible: tuple[Path, ...]
     """What must stay readable inside besides: the interpreter, and what Penstock's own adapter needs."""
+    runtime_root: Path | None = None
+    """AWS's Python runtime: /var/runtime. None where it is not needed."""
     warnings: tuple[str, ...] = ()
     leases: tuple[Lease, ...] = field(default=(), repr=False, compare=False)
 
@@ -67,13 +69,16 @@ async def _build(
     opts = Store(cache / "opt", keep=_KEEP_OTHERS)
     tasks = Store(cache / "task", keep=_KEEP_TASK_ROOTS)
     langs = Store(cache / "lang", keep=_KEEP_OTHERS)
+    runtimes = Store(cache / "runtime", keep=_KEEP_OTHERS)
 
     python, mismatch = await interpreter.find(function.runtime)
     opt = await merge(function, layers, opts)
     task = await task_root.build(function, python, built=built, store=tasks, installs=installs, progress=progress)
-    lang = await _lang(python if task_root.is_python(function) else None, langs)
+    lang = await _lang(function, python, langs)
+    needed = python_runtime.is_needed(function)
+    runtime = await python_runtime.install(function, python, runtimes, progress) if needed else None
     too_large = await in_thread(partial(_size_warning, function, task.path, opt.path))
-    for store in (installs, opts, tasks, langs):
+    for store in (installs, opts, tasks, langs, runtimes):
         await store.prune()
     return Package(
         task_root=task.path,
@@ -82,21 +87,24 @@ async def _build(
         python=python.executable,
         python_version=python.full_version,
         keep_visible=_keep_visible(python),
+        runtime_root=runtime.path if runtime else None,
         warnings=tuple(warning for warning in (mismatch, too_large) if warning),
-        leases=(task.lease, opt.lease, lang.lease),
+        leases=tuple(entry.lease for entry in (task, opt, lang, runtime) if entry),
     )
 
 
-async def _lang(python: Interpreter | None, store: Store) -> Entry:
-    async def make(target: Path) -> None:
-        if python is None:
-            return
-        folder = target / "bin"
-        folder.mkdir()
-        for name in ("python", "python3", python.name):
-            (folder / name).symlink_to(python.executable)
+async def _lang(function: Function, python: Interpreter, store: Store) -> Entry:
+    # Under the runtime's name also where the version is another one, which was warned of.
+    is_python = task_root.is_python(function)
+    names = sorted({"python", "python3", python.name, function.runtime}) if is_python else []
 
-    name = hashlib.sha256(f"{python.name} {python.executable}".encode()).hexdigest() if python else "none"
+    async def make(target: Path) -> None:
+        if names:
+            (target / "bin").mkdir()
+        for name in names:
+            (target / "bin" / name).symlink_to(python.executable)
+
+    name = hashlib.sha256(f"{names} {python.executable}".encode()).hexdigest() if names else "none"
     return await store.entry(name, make)
 
 
