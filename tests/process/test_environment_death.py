@@ -15,7 +15,7 @@ from support.up import Up, eventually, running, shared_cache
 KILL = {
     "runtime": (Up.runtime, "Runtime.ExitError"),
     "extension": (Up.adapter, "Extension.Crash"),
-    "init": (Up.init, ""),
+    "init": (Up.init, "Sandbox.Lost"),
 }
 
 
@@ -53,7 +53,7 @@ def test_an_idle_environment_that_dies_is_replaced(up: Up, gate: Gate, victim: s
     find(up, lost).kill()
     died = up.wait_for("environment", state="died", environment=lost)
     assert died["ready"] == 1
-    assert died["error"].startswith(error_type)
+    assert died["error"].startswith(f"{error_type}: ")
     assert up.get().environment == other
     wait_for_replacement(up, lost)
     assert psutil.wait_procs([init, *below], timeout=10)[1] == []

@@ -201,8 +201,7 @@ class Environment:
         self._changed.set()
         if self._ended or self.state in (State.SHUTTING_DOWN, State.STOPPED, State.FAILED):
             return
-        kind = "Runtime.ExitError" if name == RUNTIME else "Extension.Crash"
-        self._ended = self._reported or StartError(kind, f"{name} {_describe(ended)}")
+        self._ended = self._reported or _end_of(name, ended)
         if self.state in (State.READY, State.DRAINING):
             self._die(self._ended)
 
@@ -246,9 +245,10 @@ class Environment:
         self.stopped.set()
 
 
-def _describe(ended: ProcessExit | None) -> str:
+def _end_of(name: str, ended: ProcessExit | None) -> StartError:
     if ended is None:
-        return "was lost with its sandbox"
-    if ended.signal is not None:
-        return f"exited: signal {ended.signal}"
-    return f"exited: exit status {ended.returncode}"
+        # Nobody's fault inside, so neither of AWS's types for exits; this name is assumed.
+        return StartError("Sandbox.Lost", "the first process of the environment ended")
+    how = f"exit status {ended.returncode}" if ended.signal is None else f"signal {ended.signal}"
+    kind = "Runtime.ExitError" if name == RUNTIME else "Extension.Crash"
+    return StartError(kind, f"{name} exited: {how}")
