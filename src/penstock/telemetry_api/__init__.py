@@ -1,0 +1,1 @@
+"""How extensions inside an execution environment are told what happens in it."""
