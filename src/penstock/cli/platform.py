@@ -157,6 +157,7 @@ class Platform:
             isolated_network=settings.isolated_network,
             namespaces=settings.namespaces,
             init_timeout=settings.init_timeout or max(MIN_INIT_TIMEOUT_S, function.timeout_s),
+            runtime_root=package.runtime_root,
         )
         router = Router()
         writer = LogWriter(log_path(settings.state, function.logical_id), clock)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from penstock.environment.ports import PortReservation, reserve_port
 from penstock.environment.sandbox import ProcessExit, Sandbox, SandboxSpec, SpawnError
 from penstock.environment.spec import EnvironmentSpec
 from penstock.environment.variables import EnvironmentIdentity, extension_variables, rewrite_paths
+from penstock.environment.worker_streams import MAX_PATH_BYTES, VARIABLE, WorkerStreams
 from penstock.model.errors import StartError
 from penstock.model.limits import MAX_OPEN_FILES
 from penstock.runtime_api.api import RuntimeApi
@@ -24,7 +26,9 @@ _OUTPUT_SECONDS: Final = 1.0
 
 
 class EnvironmentProcesses:
-    """`on_end(name, exit)` is called when a process ends; with None for all of them when the sandbox is lost."""
+    """`on_end(name, exit)` is called when a process ends; with None for all of them when the sandbox is lost.
+    `on_worker_death()` is called when a worker of the function's Python runtime ends.
+    """
 
     def __init__(
         self,
@@ -32,6 +36,7 @@ class EnvironmentProcesses:
         log: EnvironmentLog,
         runtime: RuntimeApi,
         on_end: Callable[[str, ProcessExit | None], None],
+        on_worker_death: Callable[[], None] = lambda: None,
     ) -> None:
         self.identity = EnvironmentIdentity("", "", spec.region, None)
         self.notes: tuple[str, ...] = ()
@@ -39,6 +44,8 @@ class EnvironmentProcesses:
         self._log = log
         self._runtime = runtime
         self._on_end = on_end
+        self._on_worker_death = on_worker_death
+        self._workers: WorkerStreams | None = None
         self._sandbox: Sandbox | None = None
         self._port: PortReservation | None = None
         self._places: Mapping[str, str] = {}
@@ -50,17 +57,22 @@ class EnvironmentProcesses:
         """Make the sandbox; the socket on which it will find its APIs. Raises SandboxError."""
         spec = self._spec
         work_dir = spec.work_root / os.urandom(8).hex()
+        if spec.runtime_root:
+            on_line = functools.partial(self._on_line, "function")
+            self._workers = WorkerStreams(work_dir.with_suffix(".sock"), on_line, self._on_worker_death)
+            await self._workers.open()
         self._sandbox = await Sandbox.start(
             SandboxSpec(
                 task_root=spec.task_root,
                 opt_root=spec.opt_root,
                 lang_root=spec.lang_root,
-                runtime_root=None,
+                runtime_root=spec.runtime_root,
                 tmp_mib=spec.function.ephemeral_storage_mib,
                 max_open_files=MAX_OPEN_FILES,
                 isolated_network=spec.isolated_network,
                 keep_visible=spec.keep_visible,
                 namespaces=spec.namespaces,
+                worker_socket=self._workers.path if self._workers else None,
             ),
             work_dir,
             self._exited,
@@ -72,6 +84,8 @@ class EnvironmentProcesses:
             self._places = {"/var/task": paths.task_root, "/opt": paths.opt, "/tmp": paths.tmp}
             if paths.lang:
                 self._places = {**self._places, "/var/lang": paths.lang}
+            if paths.runtime:
+                self._places = {**self._places, "/var/runtime": paths.runtime}
         listener = self._sandbox.listener or bind("127.0.0.1", 0)
         if not spec.isolated_network:
             # In a network of its own the app has every port to itself.
@@ -88,7 +102,17 @@ class EnvironmentProcesses:
 
     async def spawn_runtime(self, name: str, command: Sequence[str], variables: Mapping[str, str]) -> None:
         """Start the runtime. Raises StartError."""
-        await self._spawn(name, "function", command, variables, "Runtime.InvalidEntrypoint")
+        await self._spawn(
+            name, "function", command, {**variables, **self._worker_variables()}, "Runtime.InvalidEntrypoint"
+        )
+
+    def _worker_variables(self) -> dict[str, str]:
+        path = self._sandbox.paths.worker_socket if self._sandbox else None
+        # A path that is too long for an address would end every worker; without one they share the runtime's output.
+        return {VARIABLE: path} if path and len(os.fsencode(path)) <= MAX_PATH_BYTES else {}
+
+    def _on_line(self, kind: Literal["function", "extension"], line: bytes) -> None:
+        self._log.line(kind, line, self._runtime)
 
     async def _spawn(
         self,
@@ -100,7 +124,7 @@ class EnvironmentProcesses:
     ) -> None:
         if self._sandbox is None:
             raise StartError("Sandbox.SetupFailed", "no sandbox")
-        output, reader = await open_output(lambda line: self._log.line(kind, line, self._runtime))
+        output, reader = await open_output(functools.partial(self._on_line, kind))
         self._outputs.append(reader)
         try:
             await self._sandbox.spawn(
@@ -121,7 +145,8 @@ class EnvironmentProcesses:
         """Without mount namespaces, paths are rewritten and what would be found at home is kept away."""
         if not self._places:
             return dict(variables)
-        private = {"HOME": self._places["/tmp"], "TMPDIR": self._places["/tmp"]}
+        tmp, opt = self._places["/tmp"], self._places["/opt"]
+        private = {"HOME": tmp, "TMPDIR": tmp, "PENSTOCK_OPT_ROOT": opt}
         return {**private, **{name: self._here(value) for name, value in variables.items()}}
 
     def _exited(self, ended: ProcessExit) -> None:
@@ -156,9 +181,12 @@ class EnvironmentProcesses:
     async def kill(self) -> None:
         """End everything in the sandbox; when it returns nothing runs and all output was read."""
         self._running.clear()
+        if self._workers:
+            self._workers.close()
         if self._sandbox:
             await self._sandbox.kill()
-        if self._outputs:
-            await asyncio.wait([reader.closed for reader in self._outputs], timeout=_OUTPUT_SECONDS)
+        outputs = [reader.closed for reader in self._outputs] + (self._workers.closed if self._workers else [])
+        if outputs:
+            await asyncio.wait(outputs, timeout=_OUTPUT_SECONDS)
         if self._port:
             self._port.release()

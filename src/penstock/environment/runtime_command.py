@@ -31,13 +31,16 @@ def runtime_command(
     """
     if function.runtime.startswith("provided"):
         return (_find_bootstrap(task_root, opt_root),)
+    command = (f"/var/lang/bin/{function.runtime}", "/var/runtime/bootstrap.py")
     wrapper = variables.get("AWS_LAMBDA_EXEC_WRAPPER")
-    if not wrapper:
+    if wrapper:
+        return (wrapper, *command)
+    if not function.runtime.startswith("python"):
         raise StartError(
             "Runtime.InvalidEntrypoint",
-            f"runtime {function.runtime} needs AWS_LAMBDA_EXEC_WRAPPER: handlers without one are not run yet",
+            f"runtime {function.runtime} needs AWS_LAMBDA_EXEC_WRAPPER: handlers without one are run for Python only",
         )
-    return (wrapper, f"/var/lang/bin/{function.runtime}", "/var/runtime/bootstrap.py")
+    return command
 
 
 def _find_bootstrap(task_root: Path, opt_root: Path) -> str:

@@ -8,8 +8,9 @@ from penstock.model.function import Function
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
-    """`task_root`, `opt_root` and `lang_root` become /var/task, /opt and /var/lang; `keep_visible` stays readable
-    besides. Private directories of environments are made in `work_root`. `init_timeout` in seconds.
+    """`task_root`, `opt_root`, `lang_root` and `runtime_root` become /var/task, /opt, /var/lang and /var/runtime; what
+    needs no /var/runtime has none. `keep_visible` stays readable besides. Private directories of environments are made
+    in `work_root`. `init_timeout` in seconds.
     """
 
     function: Function
@@ -23,3 +24,4 @@ class EnvironmentSpec:
     isolated_network: bool
     namespaces: bool
     init_timeout: float
+    runtime_root: Path | None = None

@@ -84,8 +84,12 @@ class EnvironmentIdentity:
 
 def runtime_variables(function: Function, identity: EnvironmentIdentity) -> dict[str, str]:
     """All variables of the runtime process."""
+    # AWS's Python client tries again after a failed poll only where it knows this name.
+    provided = function.runtime.startswith("provided")
+    execution_env = {} if provided else {"AWS_EXECUTION_ENV": f"AWS_Lambda_{function.runtime}"}
     return {
         **_common(function, identity),
+        **execution_env,
         "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
         "AWS_LAMBDA_LOG_STREAM_NAME": identity.log_stream,
         "AWS_XRAY_CONTEXT_MISSING": function.environment.get("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),

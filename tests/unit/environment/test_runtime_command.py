@@ -49,8 +49,12 @@ class TestManagedRuntime:
 
     @pytest.mark.parametrize("variables", [{}, {"AWS_LAMBDA_EXEC_WRAPPER": ""}])
     def test_without_a_wrapper(self, tmp_path: Path, variables: dict[str, str]) -> None:
-        with pytest.raises(StartError, match=r"runtime python3\.13 needs AWS_LAMBDA_EXEC_WRAPPER") as refusal:
-            runtime_command(function(tmp_path), variables, tmp_path, tmp_path)
+        command = runtime_command(function(tmp_path), variables, tmp_path, tmp_path)
+        assert command == ("/var/lang/bin/python3.13", "/var/runtime/bootstrap.py")
+
+    def test_without_a_wrapper_only_python_runs(self, tmp_path: Path) -> None:
+        with pytest.raises(StartError, match=r"runtime nodejs22\.x needs AWS_LAMBDA_EXEC_WRAPPER") as refusal:
+            runtime_command(function(tmp_path, runtime="nodejs22.x"), {}, tmp_path, tmp_path)
         assert refusal.value.error_type == "Runtime.InvalidEntrypoint"
 
 

@@ -21,6 +21,7 @@ from support.functions import function
 
 IDENTITY = EnvironmentIdentity("127.0.0.1:40123", "2026/11/23/app[1]aa", "eu-west-1", 20_001)
 RUNTIME_ONLY = {
+    "AWS_EXECUTION_ENV",
     "AWS_LAMBDA_LOG_GROUP_NAME",
     "AWS_LAMBDA_LOG_STREAM_NAME",
     "AWS_XRAY_CONTEXT_MISSING",
@@ -43,6 +44,7 @@ def test_whole_set_of_a_runtime() -> None:
     assert variables() == {
         "AWS_ACCESS_KEY_ID": "AKIAPENSTOCKLOCAL000",
         "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "2048",
         "AWS_LAMBDA_FUNCTION_NAME": "app",
         "AWS_LAMBDA_FUNCTION_VERSION": "1",

@@ -27,6 +27,7 @@ def setup(spec: SandboxSpec, work_dir: Path) -> Setup:
         keep_visible=sorted(keep_visible),
         masked=credential_files(os.environ, _homes(os.environ)),
         namespaces=spec.namespaces,
+        worker_socket=None if spec.worker_socket is None else str(spec.worker_socket.resolve()),
     )
 
 
@@ -39,6 +40,7 @@ def paths(spec: SandboxSpec, work_dir: Path, *, mounts: bool) -> SandboxPaths:
             tmp=root.TMP_ROOT,
             lang=None if spec.lang_root is None else root.LANG_ROOT,
             runtime=None if spec.runtime_root is None else root.RUNTIME_ROOT,
+            worker_socket=None if spec.worker_socket is None else root.WORKER_SOCKET,
         )
     here = work_dir.resolve()
     return SandboxPaths(
@@ -47,6 +49,7 @@ def paths(spec: SandboxSpec, work_dir: Path, *, mounts: bool) -> SandboxPaths:
         tmp=str(here / attempt.FALLBACK_TMP),
         lang=None if spec.lang_root is None else str(spec.lang_root),
         runtime=None if spec.runtime_root is None else str(spec.runtime_root),
+        worker_socket=None if spec.worker_socket is None else str(spec.worker_socket),
     )
 
 

@@ -37,6 +37,8 @@ class SandboxSpec:
     isolated_network: bool
     keep_visible: tuple[Path, ...] = ()
     namespaces: bool = True
+    worker_socket: Path | None = None
+    """A UNIX socket that processes inside find at `SandboxPaths.worker_socket`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class SandboxPaths:
     tmp: str
     lang: str | None
     runtime: str | None
+    worker_socket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ RUNTIME_ROOT = "/var/runtime"
 LANG_ROOT = "/var/lang"
 OPT_ROOT = "/opt"
 TMP_ROOT = "/tmp"
+# Where AWS has it is not published (assumed).
+WORKER_SOCKET = "/var/worker-streams.sock"
 
 _HOST = "/.penstock-host"  # a name no host has at its top
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
@@ -63,6 +65,8 @@ def table(setup: Setup, *, pids: bool) -> dict[str, Mount]:
         mounts[RUNTIME_ROOT] = Bind(setup.runtime_root)
     if setup.lang_root is not None:
         mounts[LANG_ROOT] = Bind(setup.lang_root)
+    if setup.worker_socket is not None:
+        mounts[WORKER_SOCKET] = Bind(setup.worker_socket)
     kept = {path: Bind(path) for path in hidden(setup.keep_visible, mounts)}
     for name in _DEVICES:
         mounts[f"/dev/{name}"] = Bind(f"/dev/{name}")

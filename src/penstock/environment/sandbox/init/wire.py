@@ -30,6 +30,7 @@ class Setup(NamedTuple):
     keep_visible: list[str]
     masked: list[str]
     namespaces: bool
+    worker_socket: str | None = None
 
 
 class Ready(NamedTuple):
