@@ -1,8 +1,6 @@
 """The example as a user runs it: `penstock up examples/fastapi-streaming/template.yaml`, from its requirements on."""
 
-import os
 import shutil
-import subprocess
 import time
 import uuid
 from collections import Counter
@@ -12,9 +10,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from uv import find_uv_bin
 
 from support.calls import Call, Reply
+from support.package_index import need_packages
 from support.projects import Project
 from support.up import Up, command, eventually, running
 
@@ -22,18 +20,6 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "fastapi-streaming"
 SENTENCE = "one process answers many requests at the same time"
 SECONDS_PER_CHARACTER = 0.05
 SLOTS = 3 * 64
-
-
-def uv(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([find_uv_bin(), *words], capture_output=True, text=True, check=False, timeout=100)
-
-
-def need_package_index() -> None:
-    """Skips when the example's requirements can be had neither from uv's cache nor from the index."""
-    tried = uv("pip", "compile", "--quiet", "--no-header", str(EXAMPLE / "app" / "requirements.txt"))
-    offline = ("Failed to fetch", "error sending request", "dns error", "Request failed", "Could not connect")
-    if tried.returncode and any(words in tried.stderr for words in offline):
-        pytest.skip(f"the package index cannot be reached: {' '.join(tried.stderr.split())[:200]}")
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +38,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def up(project: Project, cache: Path) -> Iterator[Up]:
-    need_package_index()
     # Only Penstock's own cache is new: uv may have the packages already.
-    user = {**os.environ, "UV_CACHE_DIR": uv("cache", "dir").stdout.strip()}
+    user = need_packages(EXAMPLE / "app" / "requirements.txt")
     with running(project, cache, environments=None, user=user) as up:
         up.wait_for("ready")
         yield up

@@ -7,9 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import pytest
 
+from penstock.packaging import python_runtime
 from support.gate import Gate
+from support.package_index import need_packages
 from support.projects import RUN_SH, Project, Shape, make_project
 from support.up import Up, command, eventually, running, shared_cache
 
@@ -27,7 +30,6 @@ class Case(NamedTuple):
     message: str
     output: str = ""
     flags: tuple[str, ...] = ()
-    shape: Shape = Shape()
 
 
 def write(name: str, text: str) -> Callable[[Project], object]:
@@ -44,9 +46,9 @@ CASES = {
     "port never opened": Case(
         write("app.py", "import time\nprint('dozing', flush=True)\ntime.sleep(1000)\n"),
         "Sandbox.Timedout",
-        "init took longer than 1.5 seconds: the runtime never asked for an invocation.*",
+        "init took longer than 3 seconds: the runtime never asked for an invocation.*",
         "dozing",
-        ("--init-timeout", "1.5"),
+        ("--init-timeout", "3"),
     ),
     "handler missing": Case(
         lambda project: (project.code / "run.sh").unlink(),
@@ -59,18 +61,6 @@ CASES = {
         "Runtime.ExitError",
         "runtime exited: exit status 126",
         "/run.sh: ",
-    ),
-    "exec wrapper missing": Case(
-        lambda project: None,
-        "Runtime.InvalidEntrypoint",
-        "cannot start runtime: .*/nothing: No such file or directory",
-        shape=Shape({"AWS_LAMBDA_EXEC_WRAPPER": "/opt/nothing"}),
-    ),
-    "no adapter layer": Case(
-        lambda project: None,
-        "Runtime.InvalidEntrypoint",
-        "cannot start runtime: .*/bootstrap: No such file or directory",
-        shape=Shape(layers=()),
     ),
     "leaves at once with status 0": Case(
         write("run.sh", "#!/bin/sh\necho bye\n"), "Runtime.ExitError", "runtime exited: exit status 0", "bye"
@@ -87,7 +77,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_function_that_cannot_start(name: str, tmp_path: Path, cache: Path) -> None:
     case = CASES[name]
-    project = make_project(tmp_path / "site", case.shape)
+    project = make_project(tmp_path / "site")
     case.spoil(project)
     with running(project, cache, *case.flags, environments=2) as up:
         assert up.ended() == 1
@@ -103,6 +93,21 @@ def test_a_function_that_cannot_start(name: str, tmp_path: Path, cache: Path) ->
     assert project.work_folders() == []
 
 
+@pytest.mark.parametrize(
+    ("shape", "missing"),
+    [(Shape({"AWS_LAMBDA_EXEC_WRAPPER": "/opt/nothing"}), "nothing"), (Shape(layers=()), "bootstrap")],
+    ids=["exec wrapper", "adapter layer"],
+)
+def test_what_the_exec_wrapper_names_is_missing(shape: Shape, missing: str, tmp_path: Path, cache: Path) -> None:
+    user = need_packages(python_runtime.REQUIREMENTS)  # which such a wrapper might start
+    project = make_project(tmp_path / "site", shape)
+    with running(project, cache, user=user) as up:
+        assert up.ended() == 1
+        (failed,) = up.said("failed")
+        assert failed["errorType"] == "Runtime.InvalidEntrypoint"
+        assert re.fullmatch(f"cannot start runtime: .*/{missing}: No such file or directory", failed["errorMessage"])
+
+
 def test_a_person_sees_the_last_lines_too(tmp_path: Path, cache: Path) -> None:
     project = make_project(tmp_path / "site")
     (project.code / "app.py").write_text("import no_such_module\n")
@@ -113,25 +118,26 @@ def test_a_person_sees_the_last_lines_too(tmp_path: Path, cache: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_init_processes_killed_while_the_function_starts(tmp_path: Path, cache: Path) -> None:
+@pytest.mark.parametrize(
+    ("find", "error_type"),
+    [(Up.runtime, "Runtime.ExitError"), (Up.adapter, "Extension.Crash"), (Up.init, "Sandbox.Lost")],
+    ids=["runtime", "extension", "init"],
+)
+@pytest.mark.parametrize("mode", ["--namespaces", "--no-namespaces"])
+def test_killed_while_the_function_starts(
+    find: Callable[[Up, str], psutil.Process], error_type: str, mode: str, tmp_path: Path, cache: Path
+) -> None:
     """Whatever dies while an environment is Initializing ends the start, and `up`."""
-    for victim in ("runtime", "extension"):
-        with Gate() as gate:
-            project = make_project(tmp_path / victim, Shape({"GATE": gate.port, "SLOW_START": 1}))
-            with running(project, cache) as up:
-                environment = gate.next("start").environment
-                kill_one(up, victim, environment)
-                assert up.ended() == 1
-                (failed,) = up.said("failed")
-                assert failed["errorType"] == ("Runtime.ExitError" if victim == "runtime" else "Extension.Crash")
+    with Gate() as gate:
+        project = make_project(tmp_path / "site", Shape({"GATE": gate.port, "SLOW_START": 1}))
+        with running(project, cache, mode) as up:
+            find(up, gate.next("start").environment).kill()
+            assert up.ended() == 1
+            (failed,) = up.said("failed")
+            assert failed["errorType"] == error_type
 
 
-def kill_one(up: Up, victim: str, environment: str) -> None:
-    process = up.runtime(environment) if victim == "runtime" else up.adapter(environment)
-    process.kill()
-
-
-def test_lambda_environment_of_a_failed_start_is_in_the_log(tmp_path: Path, cache: Path) -> None:
+def test_a_failed_start_is_in_the_log(tmp_path: Path, cache: Path) -> None:
     project = make_project(tmp_path / "site")
     (project.code / "app.py").write_text("raise SystemExit('no way')\n")
     with running(project, cache) as up:
