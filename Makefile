@@ -39,7 +39,7 @@ lint: install
 	$(BIN)/lint-imports --no-logo
 
 clients: install
-	@echo "no real-client tests yet: nothing to fetch"
+	@$(BIN)/python tools/clients.py
 
 bench: install
 	$(BIN)/python -m bench
