@@ -47,4 +47,5 @@ def after_failed_start(policy: ReplacementPolicy, failures: int, serving: int) -
 
 
 def _wait(policy: ReplacementPolicy, failures: int) -> float:
-    return float(min(policy.longest_wait, policy.first_wait * 2 ** (failures - 1)))
+    doublings = min(failures - 1, 64)  # a float holds no more than a thousand
+    return min(policy.longest_wait, policy.first_wait * 2.0**doublings)
