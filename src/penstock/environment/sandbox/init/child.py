@@ -15,6 +15,8 @@ from .wire import Spawn
 # so that however busy they are a request is routed, or refused, at once. The number is assumed.
 _NICENESS = 5
 
+_CGROUP = "memory cgroup"
+
 ON_LINUX = os.uname().sysname == "Linux"
 
 
@@ -22,6 +24,8 @@ class Policy(NamedTuple):
     max_open_files: int
     die_with_parent: bool
     """False inside a PID namespace, where the kernel sees to it."""
+    join: int | None = None
+    """`cgroup.procs` of the cgroup that every process is in, opened for writing."""
 
 
 def start(spawn: Spawn, output: int, policy: Policy) -> int:
@@ -54,6 +58,8 @@ def _become(spawn: Spawn, output: int, policy: Policy, parent: int, report: int)
             signal.signal(signum, signal.SIG_DFL)
         # A session of its own: no terminal, and a process group that can be signalled as a whole.
         os.setsid()
+        if policy.join is not None:
+            _join_cgroup(policy.join)
         os.umask(0o022)
         os.nice(_NICENESS)
         _limit_open_files(policy.max_open_files)
@@ -76,6 +82,13 @@ def _become(spawn: Spawn, output: int, policy: Policy, parent: int, report: int)
         os._exit(127)
 
 
+def _join_cgroup(procs: int) -> None:
+    try:
+        os.write(procs, b"0")  # whoever writes it (cgroups(7))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, _CGROUP) from None
+
+
 def _limit_open_files(wanted: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
@@ -92,6 +105,8 @@ def _explain(error: OSError, spawn: Spawn) -> str:
     program = spawn.argv[0]
     if error.filename == spawn.cwd:
         return f"working directory {spawn.cwd}: {error.strerror}"
+    if error.filename == _CGROUP:
+        return f"{_CGROUP}: {error.strerror}"
     if error.errno == errno.ENOENT and "/" in program and os.path.exists(program):
         with open(program, "rb") as script:
             first_line = script.readline(200)

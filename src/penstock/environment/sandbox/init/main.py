@@ -1,5 +1,6 @@
 """The guardian: starts the supervisor in the best isolation the kernel gives, and outlives it to clean up."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -28,6 +29,8 @@ class Link(NamedTuple):
     inbox: Inbox
     guardian: int
     setup: Setup
+    join: int | None
+    """Where `setup.cgroup` takes processes in, opened before anything covers it."""
 
 
 def main(control_fd: int, life_fd: int, platform_pid: int) -> NoReturn:
@@ -36,6 +39,7 @@ def main(control_fd: int, life_fd: int, platform_pid: int) -> NoReturn:
     control.set_inheritable(False)
     os.set_inheritable(life_fd, False)
     work_dir: str | None = None
+    cgroup: str | None = None
     try:
         for signum in _ENDING:
             signal.signal(signum, _terminate)
@@ -44,8 +48,9 @@ def main(control_fd: int, life_fd: int, platform_pid: int) -> NoReturn:
             linux.adopt_orphans()
         inbox = Inbox()
         setup = _first_message(control, inbox)
-        work_dir = setup.work_dir
-        _guard(Link(control, inbox, os.getpid(), setup))
+        work_dir, cgroup = setup.work_dir, setup.cgroup
+        join = None if cgroup is None else os.open(os.path.join(cgroup, "cgroup.procs"), os.O_WRONLY)
+        _guard(Link(control, inbox, os.getpid(), setup, join))
     except (Terminated, EOFError, BrokenPipeError):
         pass
     finally:
@@ -54,6 +59,9 @@ def main(control_fd: int, life_fd: int, platform_pid: int) -> NoReturn:
         sweep.kill_descendants()
         if work_dir is not None:
             sweep.remove_tree(work_dir)
+        if cgroup is not None:
+            with contextlib.suppress(OSError):  # something in it could not be killed
+                os.rmdir(cgroup)
     os._exit(0)
 
 
@@ -160,7 +168,7 @@ def _supervise(attempt: Attempt, link: Link, notes: list[str], report: int) -> N
     built = attempts.enter_inner(attempt, link.setup)
     if attempts.ON_LINUX and not attempt.pids:
         linux.adopt_orphans()
-    policy = child.Policy(link.setup.max_open_files, die_with_parent=not attempt.pids)
+    policy = child.Policy(link.setup.max_open_files, die_with_parent=not attempt.pids, join=link.join)
     supervisor = Supervisor(link.control, link.inbox, policy, pids=attempt.pids)
     ready = Ready(attempt.mounts, attempt.pids, attempt.network, notes + built.notes)
     os.write(report, _BUILT.encode())

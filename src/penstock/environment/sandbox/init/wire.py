@@ -30,6 +30,7 @@ class Setup(NamedTuple):
     keep_visible: list[str]
     masked: list[str]
     namespaces: bool
+    cgroup: str | None = None
     worker_socket: str | None = None
 
 

@@ -1,0 +1,66 @@
+"""One environment's memory, looked at again and again until it holds more than its MemorySize."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from penstock.environment.memory.cgroup import CgroupHome, MemoryCgroup
+from penstock.environment.memory.tree import ProcessTree
+
+INTERVAL_S: Final = 0.2
+"""How long too much may be held unnoticed where the kernel does not see to it, as on AWS it always does (assumed)."""
+
+
+class MemoryGuard:
+    """`limit` in bytes. Without a `home` for a cgroup the process tree is watched. `on_over()` is called once, and not
+    after `stop`.
+
+    As on AWS extensions count like the runtime; the sandbox's own processes do not.
+    """
+
+    def __init__(self, home: CgroupHome | None, limit: int, on_over: Callable[[], None]) -> None:
+        """Raises OSError when no cgroup can be made."""
+        self._limit = limit
+        self._on_over = on_over
+        self._cgroup: MemoryCgroup | None = home.make(limit) if home else None
+        self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def cgroup(self) -> Path | None:
+        """What each process must be moved into before it runs."""
+        return self._cgroup.path if self._cgroup else None
+
+    def start(self, top: int, tmp_bytes: int) -> None:
+        """Limit and watch what will be started below process `top`; nothing of the function runs yet. `tmp_bytes` is
+        the size of /tmp where that is held in memory, else 0. Raises OSError.
+        """
+        if self._cgroup:
+            self._cgroup.set_limits(tmp_bytes)
+        tree = None if self._cgroup else ProcessTree(top)
+        self._watching = asyncio.get_running_loop().create_task(self._watch(tree))
+
+    def is_over(self) -> bool:
+        """Whether the limit is what ended a process just now. Only a cgroup knows afterwards."""
+        return self._cgroup is not None and self._cgroup.is_over()
+
+    async def _watch(self, tree: ProcessTree | None) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            if await self._look(tree):
+                self._on_over()
+                return
+
+    async def _look(self, tree: ProcessTree | None) -> bool:
+        return self.is_over() if tree is None else await asyncio.to_thread(tree.holds_more_than, self._limit)
+
+    def stop(self) -> None:
+        """Watch no more."""
+        if self._watching:
+            self._watching.cancel()
+
+    def close(self) -> None:
+        """When every process is gone. May be called any number of times."""
+        self.stop()
+        if self._cgroup:
+            self._cgroup.remove()
