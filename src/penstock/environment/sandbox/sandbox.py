@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -18,9 +19,11 @@ from penstock.environment.sandbox.init import sweep
 from penstock.environment.sandbox.init.wire import (
     Exited,
     Message,
+    OpenSocket,
     Ready,
     Refused,
     Signal,
+    SocketOpened,
     Spawn,
     SpawnFailed,
     Started,
@@ -60,6 +63,7 @@ class Sandbox:
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[Ready] = self._loop.create_future()
         self._spawning: dict[str, asyncio.Future[int]] = {}
+        self._opening: deque[asyncio.Future[socket.socket]] = deque()
         self._running: set[str] = set()
         self._groups: set[int] = set()
         self._built = False
@@ -129,6 +133,20 @@ class Sandbox:
         if not self._ended:
             self._channel.send(Signal(name, signum))
 
+    async def open_socket(self) -> socket.socket:
+        """An unconnected TCP socket in the environment's network: with it 127.0.0.1 is where its processes listen.
+
+        The caller owns it. Raises OSError.
+        """
+        if self._ended:
+            raise _no_socket(errno.ESRCH)
+        if not self.features.isolated_network:
+            return socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        opened: asyncio.Future[socket.socket] = self._loop.create_future()
+        self._opening.append(opened)
+        self._channel.send(OpenSocket())
+        return await opened
+
     async def kill(self) -> None:
         """End everything. When it returns no process of the environment is alive and its work directory is gone.
 
@@ -181,6 +199,8 @@ class Sandbox:
                 self._answer(name, layout.outside_pid(self._channel.take_fd()) if pidfd else self._own_view(pid))
             case SpawnFailed(name, code, text):
                 self._answer(name, SpawnError(code, text))
+            case SocketOpened(code):
+                self._hand_over(code)
             case Exited(name, returncode, signum):
                 self._running.discard(name)
                 # Not at once: the task that awaits this process's `spawn` is to run first.
@@ -199,6 +219,18 @@ class Sandbox:
             started.set_exception(result)
         else:
             started.set_result(result)
+
+    def _hand_over(self, code: int) -> None:
+        opened = self._opening.popleft()
+        if code:
+            if not opened.done():
+                opened.set_exception(_no_socket(code))
+            return
+        sock = socket.socket(fileno=self._channel.take_fd())
+        if opened.done():  # the caller was cancelled
+            sock.close()
+        else:
+            opened.set_result(sock)
 
     def _report_exit(self, exit_: ProcessExit) -> None:
         if not self._killed:
@@ -230,6 +262,8 @@ class Sandbox:
         self._init.terminate()
         for name in list(self._spawning):
             self._answer(name, _gone_error())
+        while self._opening:
+            self._hand_over(errno.ESRCH)
         if sys.platform != "linux":
             # No kernel help there: should both of init's processes have been killed, this is what remains.
             for group in self._groups:
@@ -267,6 +301,10 @@ def _start_init(control: int, life: int, log: int) -> subprocess.Popen[bytes]:
         stderr=log,
         env=env,
     )
+
+
+def _no_socket(code: int) -> OSError:
+    return OSError(code, "the environment is gone" if code == errno.ESRCH else os.strerror(code))
 
 
 def _gone_error() -> SpawnError:

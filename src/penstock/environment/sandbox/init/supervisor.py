@@ -1,6 +1,7 @@
 """The process that starts, signals and reaps everything of one environment, and ends with the platform."""
 
 import contextlib
+import errno
 import os
 import selectors
 import signal
@@ -8,7 +9,7 @@ import socket
 from types import FrameType
 
 from . import child, sweep
-from .wire import Exited, Inbox, Message, Signal, Spawn, SpawnFailed, Started, send
+from .wire import Exited, Inbox, Message, OpenSocket, Signal, SocketOpened, Spawn, SpawnFailed, Started, send
 
 
 class Supervisor:
@@ -42,6 +43,8 @@ class Supervisor:
             self._spawn(message)
         elif isinstance(message, Signal):
             self._signal(message)
+        elif isinstance(message, OpenSocket):
+            self._open_socket()
 
     def _spawn(self, spawn: Spawn) -> None:
         output = self._inbox.take_fd()
@@ -72,6 +75,16 @@ class Supervisor:
             if name == message.name:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(pid, message.signum)
+
+    def _open_socket(self) -> None:
+        """This process is in the environment's network, and so is every socket it makes (network_namespaces(7))."""
+        try:
+            opened = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        except OSError as error:
+            self._send(SocketOpened(error.errno or errno.EIO))
+            return
+        with opened:
+            self._send(SocketOpened(0), [opened.fileno()])
 
     def _reap(self) -> None:
         for pid, status in sweep.reap().items():

@@ -87,7 +87,17 @@ class Exited(NamedTuple):
     signal: int | None
 
 
-Message = Setup | Ready | Refused | Spawn | Started | SpawnFailed | Signal | Exited
+class OpenSocket(NamedTuple):
+    """Platform: make an unconnected TCP socket in the environment's network."""
+
+
+class SocketOpened(NamedTuple):
+    """Init: answers the oldest `OpenSocket`. With `errno` 0 it brings one descriptor, the socket."""
+
+    errno: int
+
+
+Message = Setup | Ready | Refused | Spawn | Started | SpawnFailed | Signal | Exited | OpenSocket | SocketOpened
 
 _KINDS: dict[str, type[Message]] = {
     "setup": Setup,
@@ -98,6 +108,8 @@ _KINDS: dict[str, type[Message]] = {
     "spawn_failed": SpawnFailed,
     "signal": Signal,
     "exited": Exited,
+    "open_socket": OpenSocket,
+    "socket_opened": SocketOpened,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 
