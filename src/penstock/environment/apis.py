@@ -10,6 +10,9 @@ from penstock.model.function import Function
 from penstock.model.limits import MAX_RUNTIME_HEADER_BYTES
 from penstock.runtime_api import messages as runtime_messages
 from penstock.runtime_api.api import InvocationObserver, RuntimeApi
+from penstock.telemetry_api import messages as telemetry_messages
+from penstock.telemetry_api.api import TelemetryApi
+from penstock.telemetry_api.destinations import OpenSocket
 from penstock.wire.http_messages import NOT_FOUND
 from penstock.wire.http_server import Exchange, HttpConnection, answer
 from penstock.wire.listener import Listener
@@ -17,7 +20,8 @@ from penstock.wire.listener import Listener
 
 class EnvironmentApis:
     """`on_change()`: something that init may wait for happened. `on_error(error_type, body)`: the runtime or an
-    extension reported an init or exit error; the first one names the cause of what follows.
+    extension reported an init or exit error; the first one names the cause of what follows. `open_socket` makes a
+    socket in the environment's network, to reach those who subscribed to telemetry.
     """
 
     def __init__(
@@ -28,6 +32,7 @@ class EnvironmentApis:
         observer: InvocationObserver,
         on_change: Callable[[], None],
         on_error: Callable[[str, bytes], None],
+        open_socket: OpenSocket,
     ) -> None:
         self.polled = False
         self._on_change = on_change
@@ -40,6 +45,7 @@ class EnvironmentApis:
         self.extensions = ExtensionsApi(
             identity, account_id, on_change=on_change, on_error=lambda _, error_type: on_error(error_type, b"")
         )
+        self.telemetry = TelemetryApi(clock, identify=self._identify, open_socket=open_socket)
         self._listener = Listener(self._open_exchange, MAX_RUNTIME_HEADER_BYTES)
 
     def _first_poll(self) -> None:
@@ -50,12 +56,19 @@ class EnvironmentApis:
         await self._listener.start(sock)
 
     async def close(self) -> None:
-        """Parked polls see the connection end."""
+        """Parked polls see the connection end, and subscribers hear nothing more."""
         await self._listener.close()
+        await self.telemetry.close()
+
+    def _identify(self, headers: dict[bytes, bytes]) -> str | bytes:
+        found = self.extensions.identify(headers)
+        return found if isinstance(found, bytes) else found.name
 
     def _open_exchange(self, connection: HttpConnection) -> Exchange:
         if connection.target.startswith(runtime_messages.PREFIX):
             return self.runtime.open_exchange(connection)
         if connection.target.startswith(extension_messages.PREFIX):
             return self.extensions.open_exchange(connection)
+        if connection.target.startswith(telemetry_messages.PREFIX):
+            return self.telemetry.open_exchange(connection)
         return answer(connection, NOT_FOUND)

@@ -7,7 +7,9 @@ https://github.com/aws/aws-lambda-runtime-interface-emulator (internal/lambda-ma
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
+from typing import Final
 
 from penstock.environment.apis import EnvironmentApis
 from penstock.environment.invocation_log import EnvironmentLog
@@ -27,6 +29,8 @@ from penstock.telemetry import records
 from penstock.telemetry.log_writer import LogWriter
 
 RUNTIME = "runtime"
+# How long subscribers may take over the last batches, between the runtime's end and SHUTDOWN, in the emulator above.
+_FLUSH_S: Final = 1.0
 
 
 class Environment:
@@ -44,13 +48,16 @@ class Environment:
         function = spec.function
         self.environment_id = ids.environment_id()
         self.log_stream = ids.log_stream(function.name, function.version, self.environment_id, clock.epoch())
-        self.log = EnvironmentLog(writer, function, clock, self.environment_id, self.log_stream)
         self.stopped = asyncio.Event()
         self._spec = spec
         self._clock = clock
         self._on_death = on_death
         self._lifecycle = Lifecycle()
-        self._apis = EnvironmentApis(function, spec.account_id, clock, self, self._notice, self._report_error)
+        self._apis = EnvironmentApis(
+            function, spec.account_id, clock, self, self._notice, self._report_error, self._open_socket
+        )
+        telemetry = self._apis.telemetry
+        self.log = EnvironmentLog(writer, function, clock, self.environment_id, self.log_stream, telemetry)
         self._processes = EnvironmentProcesses(spec, self.log, self._apis.runtime, self._process_ended)
         self._reported: StartError | None = None
         self._ended: StartError | None = None
@@ -108,8 +115,8 @@ class Environment:
             raise
         except (StartError, SandboxError, OSError) as error:  # OSError: no port, no file left; a timeout is one too
             failure = self._explain(error)
-            await self._shut_down("failure")
             self._report_init(began, failure)
+            await self._shut_down("failure")
             raise StartError(failure.error_type, failure.message, self.log.last_lines) from None
         self._lifecycle.move(State.READY)
         self._report_init(began, None)
@@ -155,6 +162,9 @@ class Environment:
         if self._ended:
             raise self._ended
 
+    async def _open_socket(self) -> socket.socket:
+        return await self._processes.open_socket()
+
     def _notice(self) -> None:
         self._changed.set()
 
@@ -181,6 +191,8 @@ class Environment:
         return "an extension did not become ready"
 
     def _report_init(self, began: float, failure: StartError | None) -> None:
+        """Init ended: too late to subscribe, but whoever did hears how it went."""
+        self._apis.telemetry.close_subscriptions()
         status: records.Status = "success"
         if failure:
             status = "timeout" if failure.error_type == "Sandbox.Timedout" else "error"
@@ -236,6 +248,7 @@ class Environment:
             deadline = self._clock.monotonic() + SHUTDOWN_TOTAL_S
             if any(True for _ in self._apis.extensions.extensions):
                 await self._processes.terminate(RUNTIME, SHUTDOWN_RUNTIME_S)
+                await self._apis.telemetry.flush(_FLUSH_S)
                 deadline_ms = int((self._clock.epoch() + deadline - self._clock.monotonic()) * 1000)
                 told = self._apis.extensions.shut_down(reason, deadline_ms)
                 await self._processes.wait_for(told, deadline - self._clock.monotonic())

@@ -13,22 +13,32 @@ from penstock.telemetry import records
 from penstock.telemetry.attribution import request_id_of
 from penstock.telemetry.log_writer import LogWriter
 from penstock.telemetry.records import EventType, Span
+from penstock.telemetry_api.api import TelemetryApi
 
 # Lines kept to show why an environment could not start, or died.
 LAST_LINES: Final = 40
 
 
 class EnvironmentLog:
-    """Writes to the function's log under one environment id and log stream. An `InvocationObserver`."""
+    """Writes to the function's log under one environment id and log stream, and tells the same to the subscribers of
+    `telemetry`. An `InvocationObserver`.
+    """
 
     def __init__(
-        self, writer: LogWriter, function: Function, clock: Clock, environment_id: str, log_stream: str
+        self,
+        writer: LogWriter,
+        function: Function,
+        clock: Clock,
+        environment_id: str,
+        log_stream: str,
+        telemetry: TelemetryApi | None = None,
     ) -> None:
         self._writer = writer
         self._function = function
         self._clock = clock
         self._environment_id = environment_id
         self._log_stream = log_stream
+        self._telemetry = telemetry
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
 
     @property
@@ -48,9 +58,17 @@ class EnvironmentLog:
         self._append(event_type, text, request_id_of(text, runtime.running, only))
 
     def _append(self, event_type: EventType, record: Mapping[str, object] | str, request_id: str | None) -> None:
+        now = self._clock.epoch()
         self._writer.append(
-            event_type, record, environment=self._environment_id, log_stream=self._log_stream, request_id=request_id
+            event_type,
+            record,
+            environment=self._environment_id,
+            log_stream=self._log_stream,
+            request_id=request_id,
+            time=now,
         )
+        if self._telemetry is not None and self._telemetry.listening:
+            self._telemetry.publish(event_type, record, now)
 
     def invocation_started(self, invocation: Invocation) -> None:
         record = records.start(

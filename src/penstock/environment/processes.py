@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import functools
 import os
 import signal
@@ -159,6 +160,12 @@ class EnvironmentProcesses:
         self._ended.set()
         for name in sorted(names):
             self._on_end(name, None)
+
+    async def open_socket(self) -> socket.socket:
+        """An unconnected TCP socket in the environment's network. Raises OSError."""
+        if self._sandbox is None:
+            raise OSError(errno.ESRCH, "no sandbox")
+        return await self._sandbox.open_socket()
 
     @property
     def alive(self) -> bool:

@@ -78,6 +78,13 @@ class ExtensionsApi:
                 told.add(extension.name)
         return frozenset(told)
 
+    def identify(self, headers: dict[bytes, bytes]) -> Extension | bytes:
+        """Who sent a request, or the answer that refuses it."""
+        identifier = _read_identifier(headers)
+        if isinstance(identifier, bytes):
+            return identifier
+        return self._find(identifier) or messages.unknown_extension(f"Unknown extension {identifier}")
+
     # --- the extensions' side ---
 
     def open_exchange(self, connection: HttpConnection) -> Exchange:
@@ -150,12 +157,9 @@ class ExtensionsApi:
         )
 
     def _event_next(self, connection: HttpConnection) -> Exchange:
-        identifier = _read_identifier(dict(connection.headers))
-        if isinstance(identifier, bytes):
-            return answer(connection, identifier)
-        found = self._find(identifier)
-        if found is None:
-            return answer(connection, messages.unknown_extension(f"Unknown extension {identifier}"))
+        found = self.identify(dict(connection.headers))
+        if isinstance(found, bytes):
+            return answer(connection, found)
         current = found.state
         if not found.move(State.READY):
             return answer(connection, messages.transition_refusal(current, State.READY, found.identifier))
