@@ -183,6 +183,8 @@ def _texts(line: LogLine) -> Iterable[str]:
             return (
                 f"EXTENSION Name: {record.get('name')} State: {record.get('state')} Events: [{told}]{_outcome(record)}",
             )
+        case "penstock.workerDied":
+            return (f"WORKER_DIED Slots: {record.get('slots')}/{record.get('maxConcurrency')}",)
         case _:
             told = " ".join(f"{key}: {value}" for key, value in record.items())
             return (f"{line.type.removeprefix('platform.')} {told}",)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from penstock.agent import Agent
+from penstock.cli import workers
 from penstock.cli.reporter import Reporter
 from penstock.control_plane import Fleet
 from penstock.environment.spec import EnvironmentSpec
@@ -141,7 +142,16 @@ class Platform:
         )
         for warning in package.warnings:
             self._reporter.warn(warning)
+        if package.runtime_root:
+            self._tell_memory(function)
         return package
+
+    def _tell_memory(self, function: Function) -> None:
+        line = workers.memory_line(function)
+        if workers.each_mib(function) < workers.SCARCE_MIB:
+            self._reporter.warn(f"{line}, which is little: lower PerExecutionEnvironmentMaxConcurrency")
+        else:
+            self._reporter.info(line)
 
     def _join(self, function: Function, package: Package, sock: socket.socket, work_root: Path) -> _Served:
         settings, clock = self._settings, self._clock

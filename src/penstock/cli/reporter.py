@@ -22,6 +22,9 @@ class Reporter(Protocol):
         """Something takes time: say what."""
 
     def warn(self, text: str) -> None: ...
+    def info(self, text: str) -> None:
+        """Something worth knowing that is as it should be."""
+
     def fleet(self, event: FleetEvent) -> None: ...
     def serving(self, urls: Mapping[str, str], outputs: Mapping[str, str]) -> None:
         """Requests are taken from now on. `urls` by the function's logical id."""
@@ -54,6 +57,9 @@ class HumanReporter:
     def warn(self, text: str) -> None:
         self._say(f"[yellow]warning[/] {escape(text)}")
 
+    def info(self, text: str) -> None:
+        self._say(f"[dim]note[/]    {escape(text)}")
+
     def fleet(self, event: FleetEvent) -> None:
         if event.happening is Happening.STARTING:
             if self._printer is None:
@@ -62,6 +68,9 @@ class HumanReporter:
         name = event.environment.environment_id[:8] if event.environment else ""
         if event.happening is Happening.READY:
             self._say(f"[green]ready[/]   {event.function} environment {name} ({event.ready}/{event.wanted})")
+        elif event.happening is Happening.WORKER_DIED:
+            slots = f"slots {event.slots}/{event.max_concurrency}"
+            self._say(f"[yellow]worker died[/] {event.function} environment {name}: {slots}")
         elif event.happening is Happening.DIED:
             self._say(f"[red]died[/]    {event.function} environment {name}: {escape(str(event.error))}; replacing it")
         elif self._printer is not None:
@@ -143,6 +152,9 @@ class JsonReporter:
     def warn(self, text: str) -> None:
         self._tell("warning", text=text)
 
+    def info(self, text: str) -> None:
+        self._tell("info", text=text)
+
     def fleet(self, event: FleetEvent) -> None:
         self._tell(
             "environment",
@@ -151,6 +163,8 @@ class JsonReporter:
             environment=event.environment.environment_id if event.environment else None,
             ready=event.ready,
             wanted=event.wanted,
+            slots=event.slots,
+            maxConcurrency=event.max_concurrency,
             error=str(event.error) if event.error else None,
         )
 

@@ -24,12 +24,16 @@ class Happening(StrEnum):
     STARTING = "starting"
     READY = "ready"
     DIED = "died"
+    WORKER_DIED = "worker-died"
+    """One worker process of an environment: the rest of it serves on, with a slot less."""
     START_FAILED = "start-failed"
 
 
 @dataclass(frozen=True, slots=True)
 class FleetEvent:
-    """`ready` of `wanted` environments serve now. `environment` is None while one is only being started."""
+    """`ready` of `wanted` environments serve now. `environment` is None while one is only being started; `slots` is
+    what it has of `max_concurrency` at this moment.
+    """
 
     function: str
     happening: Happening
@@ -37,6 +41,8 @@ class FleetEvent:
     wanted: int
     environment: Environment | None = None
     error: StartError | None = None
+    slots: int = 0
+    max_concurrency: int = 0
 
 
 class Fleet:
@@ -89,6 +95,12 @@ class Fleet:
         self._ready_since[environment.environment_id] = self._clock.monotonic()
         self._router.add(environment)
         self._tell(Happening.READY, environment)
+        environment.on_worker_death = self._worker_died
+        if environment.slots < self._spec.function.max_concurrency:  # while it became Ready
+            self._worker_died(environment)
+
+    def _worker_died(self, environment: Environment) -> None:
+        self._tell(Happening.WORKER_DIED, environment)
 
     def _died(self, environment: Environment, error: StartError) -> None:
         """Out of the router before the next request can be routed; then replaced."""
@@ -132,7 +144,17 @@ class Fleet:
     def _tell(
         self, happening: Happening, environment: Environment | None = None, error: StartError | None = None
     ) -> None:
-        event = FleetEvent(self._spec.function.logical_id, happening, self.ready, self.wanted, environment, error)
+        function = self._spec.function
+        event = FleetEvent(
+            function.logical_id,
+            happening,
+            self.ready,
+            self.wanted,
+            environment,
+            error,
+            slots=environment.slots if environment else 0,
+            max_concurrency=function.max_concurrency,
+        )
         self._on_event(event)
 
 

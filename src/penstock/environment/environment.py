@@ -24,6 +24,7 @@ from penstock.model.clock import Clock
 from penstock.model.errors import FunctionError, PlatformError, StartError
 from penstock.model.invocation import Invocation
 from penstock.model.limits import SHUTDOWN_RUNTIME_S, SHUTDOWN_TOTAL_S
+from penstock.runtime_api import error_body
 from penstock.runtime_api.running import Outcome
 from penstock.telemetry import records
 from penstock.telemetry.log_writer import LogWriter
@@ -58,8 +59,14 @@ class Environment:
         )
         telemetry = self._apis.telemetry
         self.log = EnvironmentLog(writer, function, clock, self.environment_id, self.log_stream, telemetry)
-        self._processes = EnvironmentProcesses(spec, self.log, self._apis.runtime, self._process_ended)
+        self._processes = EnvironmentProcesses(
+            spec, self.log, self._apis.runtime, self._process_ended, self._worker_died
+        )
+        self.on_worker_death: Callable[[Environment], None] | None = None
+        """Called when a worker of the function's runtime died and the others go on; set by who wants to know."""
+        self._dead_workers = 0
         self._reported: StartError | None = None
+        self._reported_stack: tuple[str, ...] | None = None
         self._ended: StartError | None = None
         self._changed = asyncio.Event()
         self._end: asyncio.Task[None] | None = None
@@ -81,6 +88,13 @@ class Environment:
     @property
     def free_slots(self) -> int:
         return self._apis.runtime.idle if self._lifecycle.state is State.READY else 0
+
+    @property
+    def slots(self) -> int:
+        """Slots it has, free or not: fewer than configured once worker processes died. AWS starts no new ones:
+        https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-execution-environment.html
+        """
+        return self._spec.function.max_concurrency - self._dead_workers
 
     @property
     def in_flight(self) -> int:
@@ -117,9 +131,13 @@ class Environment:
             failure = self._explain(error)
             self._report_init(began, failure)
             await self._shut_down("failure")
-            raise StartError(failure.error_type, failure.message, self.log.last_lines) from None
+            # The trace of one worker says it all; the log has it from each of them.
+            output = self.log.last_lines if self._reported_stack is None else self._reported_stack
+            raise StartError(failure.error_type, failure.message, output) from None
         self._lifecycle.move(State.READY)
         self._report_init(began, None)
+        if self._dead_workers:
+            self._tell_slots()
 
     async def _initialize(self) -> None:
         function = self._spec.function
@@ -171,7 +189,9 @@ class Environment:
     def _report_error(self, error_type: str, body: bytes) -> None:
         """The first error told is the cause of whatever follows; by itself it ends nothing."""
         if self._reported is None:
-            self._reported = StartError(error_type, body.decode("utf-8", "replace"))
+            told = error_body.read(body, error_type)
+            self._reported = StartError(error_type, told.text)
+            self._reported_stack = told.stack
 
     def _explain(self, error: Exception) -> StartError:
         if self._reported:
@@ -216,6 +236,17 @@ class Environment:
         self._ended = self._reported or _end_of(name, ended)
         if self.state in (State.READY, State.DRAINING):
             self._die(self._ended)
+
+    def _worker_died(self) -> None:
+        """The others serve on. What it was working on runs into its timeout, as on AWS."""
+        self._dead_workers += 1
+        if self.state in (State.READY, State.DRAINING):
+            self._tell_slots()
+
+    def _tell_slots(self) -> None:
+        self.log.platform("penstock.workerDied", records.worker_died(self.slots, self._spec.function.max_concurrency))
+        if self.on_worker_death:
+            self.on_worker_death(self)
 
     def _die(self, error: StartError) -> None:
         self._end = asyncio.get_running_loop().create_task(self._shut_down("failure"))

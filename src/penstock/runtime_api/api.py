@@ -14,7 +14,7 @@ from penstock.model.clock import Clock
 from penstock.model.errors import FunctionError, InvocationError, PlatformError
 from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_ERROR_BODY_BYTES, MAX_IDLE_POLLS, MAX_TIMED_OUT_IDS
-from penstock.runtime_api import messages
+from penstock.runtime_api import error_body, messages
 from penstock.runtime_api.exchanges import BodyStart, Poll, ResponsePost
 from penstock.runtime_api.running import Outcome, Running
 from penstock.wire.http_messages import METHOD_NOT_ALLOWED, NOT_FOUND
@@ -217,7 +217,8 @@ class RuntimeApi:
             connection.respond(self._too_late(running.invocation.request_id))
             return
         running.answering()
-        running.fail(FunctionError(messages.normalise_error_type(error_type), body=body))
+        known = messages.normalise_error_type(error_type)
+        running.fail(FunctionError(known, error_body.read(body, known).text, body))
         connection.respond(messages.ACCEPTED)
 
     def _post_init_error(self, connection: HttpConnection) -> Exchange:

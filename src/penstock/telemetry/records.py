@@ -22,6 +22,7 @@ EventType: TypeAlias = Literal[
     "platform.start",
     "platform.report",
     "platform.logsDropped",
+    "penstock.workerDied",
     "function",
     "extension",
 ]
@@ -115,6 +116,11 @@ def report(
 
 def logs_dropped(dropped_bytes: int, dropped_records: int, reason: str) -> Record:
     return {"droppedBytes": dropped_bytes, "droppedRecords": dropped_records, "reason": reason}
+
+
+def worker_died(slots: int, max_concurrency: int) -> Record:
+    """Not one of AWS's, where nobody notices: a worker process of the runtime ended, and its slot with it."""
+    return {"slots": slots, "maxConcurrency": max_concurrency}
 
 
 def _span(span: Span) -> Record:
