@@ -77,7 +77,7 @@ class RuntimeRig:
     """Records what the environment would be told, and invocations in the order they ended."""
 
     def __init__(self) -> None:
-        self.clock = VirtualClock()
+        self.clock = self.make_clock()
         self.first_polls = 0
         self.init_errors: list[tuple[str, bytes]] = []
         self.started: list[str] = []
@@ -88,6 +88,9 @@ class RuntimeRig:
             on_first_poll=self._first_poll,
             on_init_error=lambda error_type, body: self.init_errors.append((error_type, body)),
         )
+
+    def make_clock(self) -> VirtualClock:
+        return VirtualClock()
 
     def _first_poll(self) -> None:
         self.first_polls += 1

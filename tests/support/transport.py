@@ -105,7 +105,7 @@ class Peer:
 
     def send(self, *pieces: bytes) -> "Peer":
         """Each piece as one read of the server's; what it does not read stays in the socket."""
-        self._inbox.extend(pieces)
+        self._inbox.extend(piece for piece in pieces if piece)  # no event loop tells of an empty read
         self.settle()
         return self
 
