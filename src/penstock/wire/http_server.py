@@ -292,7 +292,8 @@ class HttpConnection(asyncio.Protocol):
             return
         self._ignoring = self._received = True
         self._unread = 0
-        self.transport.write_eof()
+        if self.transport.can_write_eof():  # not over TLS
+            self.transport.write_eof()
         self.transport.resume_reading()
 
     def _end_exchange(self) -> Exchange:
