@@ -1,4 +1,6 @@
-"""Which event loop runs what: the platform's doors run on uvloop, as they do when they are served."""
+"""Which event loop runs what: the platform's doors run on uvloop, as they do when they are served; the adapter's
+stories on both, because it takes asyncio's where uvloop cannot be had.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -7,9 +9,10 @@ import pytest
 import uvloop
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+UVLOOP: Mapping[str, LoopFactory] = {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, LoopFactory]:
-    if item.path.name.startswith("test_function_url_"):
-        return {"uvloop": uvloop.new_event_loop}
-    return {"asyncio": asyncio.new_event_loop}
+    if item.path.name.startswith("test_adapter_"):
+        return {**UVLOOP, "asyncio": asyncio.new_event_loop}
+    return UVLOOP

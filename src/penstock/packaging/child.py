@@ -69,11 +69,13 @@ async def run(
 
 
 async def _feed(process: asyncio.subprocess.Process, data: bytes) -> None:
+    """A command may end without reading; uvloop says RuntimeError when its pipe is closed already."""
     assert process.stdin is not None
-    with suppress(BrokenPipeError, ConnectionResetError):
+    with suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
         process.stdin.write(data)
         await process.stdin.drain()
-    process.stdin.close()
+    with suppress(RuntimeError):
+        process.stdin.close()
 
 
 async def _read(process: asyncio.subprocess.Process, on_line: Callable[[str], None]) -> list[str]:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from template_texts import BASE, changed, load
 
 from penstock.model.errors import UserError
 from penstock.template import load_stack
+from support.template_texts import BASE, changed, load
 
 CASES: list[dict[str, str]] = yaml.safe_load(Path(__file__).with_name("error_cases.yaml").read_text())
 MARK = "# <-"

@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from template_texts import BASE, changed, load
 
 from penstock.model.errors import UserError
 from penstock.model.function import Architecture, AuthType, Cors, FunctionUrlConfig, InvokeMode
 from penstock.template.source import read_source
+from support.template_texts import BASE, changed, load
 
 ARN = "arn:aws:lambda:us-east-1:123456789012"
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from template_texts import BASE, changed, load
 
 from penstock.model.errors import UserError
+from support.template_texts import BASE, changed, load
 
 SECTIONS = """\
   Stage: {Type: String, Default: dev}

@@ -46,7 +46,7 @@ def paths(spec: SandboxSpec, work_dir: Path, *, mounts: bool) -> SandboxPaths:
     here = work_dir.resolve()
     return SandboxPaths(
         task_root=str(here / attempt.FALLBACK_TASK),
-        opt=str(spec.opt_root),
+        opt=str(here / attempt.FALLBACK_OPT),
         tmp=str(here / attempt.FALLBACK_TMP),
         lang=None if spec.lang_root is None else str(spec.lang_root),
         runtime=None if spec.runtime_root is None else str(spec.runtime_root),

@@ -14,6 +14,7 @@ RUNTIME_API = ("127.0.0.1", 9001)
 ON_LINUX = sys.platform == "linux"
 
 # Inside the work directory, where no mount gives the real paths.
+FALLBACK_OPT = "opt"
 FALLBACK_TASK = "task"
 FALLBACK_TMP = "tmp"
 
@@ -86,15 +87,15 @@ def _listen_inside() -> socket.socket:
 
 
 def _lay_out(setup: Setup) -> None:
-    """Without mounts: real directories in the environment's own one, and a task root that others do not share."""
+    """Without mounts: real directories in the environment's own one, and a task root and layers of its own."""
     # Imported late: only this way of building needs it, and it loads the compression modules.
     import shutil
 
     # A try that was thrown away may have left both.
     os.makedirs(os.path.join(setup.work_dir, FALLBACK_TMP), 0o700, exist_ok=True)
     # Copied, not linked: nothing here keeps a function from writing to its files.
-    target = os.path.join(setup.work_dir, FALLBACK_TASK)
-    shutil.copytree(setup.task_root, target, symlinks=True, dirs_exist_ok=True)
+    for source, name in ((setup.task_root, FALLBACK_TASK), (setup.opt_root, FALLBACK_OPT)):
+        shutil.copytree(source, os.path.join(setup.work_dir, name), symlinks=True, dirs_exist_ok=True)
 
 
 def _write(path: str, text: str) -> None:
