@@ -156,6 +156,7 @@ class JsonReporter:
         self._tell("info", text=text)
 
     def fleet(self, event: FleetEvent) -> None:
+        slots = {"slots": event.slots, "maxConcurrency": event.max_concurrency}
         self._tell(
             "environment",
             function=event.function,
@@ -163,8 +164,7 @@ class JsonReporter:
             environment=event.environment.environment_id if event.environment else None,
             ready=event.ready,
             wanted=event.wanted,
-            slots=event.slots,
-            maxConcurrency=event.max_concurrency,
+            **(slots if event.happening is Happening.WORKER_DIED else {}),
             error=str(event.error) if event.error else None,
         )
 
