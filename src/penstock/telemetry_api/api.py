@@ -54,10 +54,10 @@ class TelemetryApi:
 
     def publish(self, event_type: TelemetryEventType, record: Content, time: float) -> None:
         """Tell every subscriber of the event's category. `time` in epoch seconds."""
-        if not self.listening:
+        category = events.category_of(event_type) if self.listening else None
+        if category is None:
             return
         event = events.encode(event_type, record, time)
-        category = events.category_of(event_type)
         if self._backlog is not None:
             self._backlog.add(category, event)
         for subscriber in self._subscribers.values():

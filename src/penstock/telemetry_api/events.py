@@ -21,10 +21,11 @@ MAX_BACKLOG_LINES: Final = 10_000
 BACKLOG_FULL: Final = "Some logs were dropped because too many were written before the subscription"
 
 
-def category_of(event_type: TelemetryEventType) -> Category:
+def category_of(event_type: TelemetryEventType) -> Category | None:
+    """None for an event of our own: extensions made for AWS know nothing of it."""
     if event_type == "function" or event_type == "extension":
         return event_type
-    return "platform"
+    return "platform" if event_type.startswith("platform.") else None
 
 
 def encode(event_type: TelemetryEventType, record: Content, time: float) -> bytes:

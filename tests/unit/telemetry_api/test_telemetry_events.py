@@ -41,6 +41,11 @@ def test_categories(event_type: events.TelemetryEventType, category: str) -> Non
     assert events.category_of(event_type) == category
 
 
+def test_what_is_not_of_aws_is_not_told() -> None:
+    ours: Any = "penstock.workerDied"
+    assert events.category_of(ours) is None
+
+
 ALL: frozenset[Category] = frozenset(("platform", "function", "extension"))
 
 
