@@ -194,8 +194,8 @@ class TestDrain:
             client.hang_up()
             await until(lambda: not rig.door_connections)
             draining = asyncio.create_task(rig.door.drain(20))
-            await asyncio.sleep(0)
-            assert not draining.done()
+            ended, _ = await asyncio.wait([draining], timeout=0.05)
+            assert not ended
             assert await worker.respond(request_id) == 202
             await within(draining)
 

@@ -182,6 +182,6 @@ class TestClose:
         await rig.fleet.start()
         await rig.fleet.close()
         rig.agent.kill(rig.environment())
-        await asyncio.sleep(0)
+        await within(asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}))
         assert rig.story[-1] == "died 0/1"
         assert rig.agent.starts == 1

@@ -292,6 +292,15 @@ class TestHeaderBudget:
         door.peer.send(head + b"0\r\ny: " + b"w" * 600 + b"\r\n\r\n")
         self.refused(door)
 
+    def test_each_request_has_a_budget_of_its_own(self) -> None:
+        door = Door(at_once=True, max_header_bytes=self.LIMIT)
+        head = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
+        for _ in range(3):
+            door.peer.send(
+                head, b"0\r\ny: " + b"w" * 600 + b"\r\n\r\n", b"GET / HTTP/1.1\r\nx: " + b"v" * 600, b"\r\n\r\n"
+            )
+        assert [one.status for one in read_answers(door.peer.received)] == [200] * 6
+
     def test_bodies_do_not_count(self) -> None:
         door = self.door()
         door.peer.send(b"POST / HTTP/1.1\r\ncontent-length: 9000\r\n\r\n", *[b"b" * 900] * 10)
