@@ -96,14 +96,14 @@ def test_a_runtime_that_leaves_by_itself_is_replaced(up: Up, gate: Gate) -> None
     lost = up.environments[0]
     up.runtime(lost).send_signal(signal.SIGTERM)
     assert up.wait_for("environment", state="died", environment=lost)["error"] == (
-        "Runtime.ExitError: runtime exited: signal 15"
+        "Runtime.ExitError: Runtime exited with error: signal: terminated"
     )
     wait_for_replacement(up, lost)
     reply = up.get("/leave")
     assert reply.status == 502
     lost = up.wait_for("request", requestId=reply.request_id)["environment"]
     assert up.wait_for("environment", state="died", environment=lost)["error"] == (
-        "Runtime.ExitError: runtime exited: exit status 7"
+        "Runtime.ExitError: Runtime exited with error: exit status 7"
     )
 
 

@@ -40,7 +40,7 @@ CASES = {
     "import error": Case(
         write("app.py", "import no_such_module\n"),
         "Runtime.ExitError",
-        "runtime exited: exit status 1",
+        "Runtime exited with error: exit status 1",
         "ModuleNotFoundError: No module named 'no_such_module'",
     ),
     "port never opened": Case(
@@ -53,22 +53,25 @@ CASES = {
     "handler missing": Case(
         lambda project: (project.code / "run.sh").unlink(),
         "Runtime.ExitError",
-        "runtime exited: exit status 127",
+        "Runtime exited with error: exit status 127",
         "/run.sh: ",
     ),
     "handler not executable": Case(
         lambda project: (project.code / "run.sh").chmod(0o644),
         "Runtime.ExitError",
-        "runtime exited: exit status 126",
+        "Runtime exited with error: exit status 126",
         "/run.sh: ",
     ),
     "leaves at once with status 0": Case(
-        write("run.sh", "#!/bin/sh\necho bye\n"), "Runtime.ExitError", "runtime exited: exit status 0", "bye"
+        write("run.sh", "#!/bin/sh\necho bye\n"),
+        "Runtime.ExitError",
+        "Runtime exited without providing a reason",
+        "bye",
     ),
     "killed while it starts": Case(
         write("run.sh", "#!/bin/sh\necho ouch >&2\nkill -9 $$\n"),
         "Runtime.ExitError",
-        "runtime exited: signal 9",
+        "Runtime exited with error: signal: killed",
         "ouch",
     ),
 }
@@ -161,7 +164,7 @@ def test_a_function_that_stops_starting_is_given_up(tmp_path: Path, cache: Path)
         # Its short life was the first failure in a row.
         assert len(up.said("environment", state="start-failed")) == 2
         (failed,) = up.said("failed")
-        assert failed["errorMessage"] == "runtime exited: exit status 9"
+        assert failed["errorMessage"] == "Runtime exited with error: exit status 9"
         assert failed["output"] == ["broken now"]
 
 

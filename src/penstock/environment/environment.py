@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from penstock.environment.apis import EnvironmentApis
+from penstock.environment.endings import RUNTIME, caused, end_of, invocation_error, out_of_memory
 from penstock.environment.invocation_log import EnvironmentLog
 from penstock.environment.lifecycle import Lifecycle, State
 from penstock.environment.processes import EnvironmentProcesses
@@ -21,15 +22,14 @@ from penstock.environment.spec import EnvironmentSpec
 from penstock.environment.variables import runtime_variables
 from penstock.model import ids
 from penstock.model.clock import Clock
-from penstock.model.errors import FunctionError, PlatformError, StartError
+from penstock.model.errors import PlatformError, StartError
 from penstock.model.invocation import Invocation
-from penstock.model.limits import SHUTDOWN_RUNTIME_S, SHUTDOWN_TOTAL_S
+from penstock.model.limits import MAX_EXTENSIONS, SHUTDOWN_RUNTIME_S, SHUTDOWN_TOTAL_S
 from penstock.runtime_api import error_body
 from penstock.runtime_api.running import Outcome
 from penstock.telemetry import records
 from penstock.telemetry.log_writer import LogWriter
 
-RUNTIME = "runtime"
 # How long subscribers may take over the last batches, between the runtime's end and SHUTDOWN, in the emulator above.
 _FLUSH_S: Final = 1.0
 
@@ -60,7 +60,7 @@ class Environment:
         telemetry = self._apis.telemetry
         self.log = EnvironmentLog(writer, function, clock, self.environment_id, self.log_stream, telemetry)
         self._processes = EnvironmentProcesses(
-            spec, self.log, self._apis.runtime, self._process_ended, self._worker_died
+            spec, self.log, self._apis.runtime, self._process_ended, self._worker_died, self._out_of_memory
         )
         self.on_worker_death: Callable[[Environment], None] | None = None
         """Called when a worker of the function's runtime died and the others go on; set by who wants to know."""
@@ -125,7 +125,9 @@ class Environment:
             async with asyncio.timeout(self._spec.init_timeout):
                 await self._initialize()
         except asyncio.CancelledError:
-            await self._shut_down("failure")
+            if self.state is State.INITIALIZING:
+                self._report_init(began, caused(self._reported, self._interrupted()))
+            await self._shut_down("spindown")
             raise
         except (StartError, SandboxError, OSError) as error:  # OSError: no port, no file left; a timeout is one too
             failure = self._explain(error)
@@ -156,6 +158,8 @@ class Environment:
             ),
         )
         names = find_extensions(self._spec.opt_root)
+        if len(names) > MAX_EXTENSIONS:
+            raise StartError("TooManyExtensions", f"Extension limit ({MAX_EXTENSIONS}) reached: there are {len(names)}")
         for name in names:
             self._apis.extensions.expect(name)
         for name in names:
@@ -188,20 +192,26 @@ class Environment:
 
     def _report_error(self, error_type: str, body: bytes) -> None:
         """The first error told is the cause of whatever follows; by itself it ends nothing."""
-        if self._reported is None:
+        if self._reported is None and self._ended is None:
             told = error_body.read(body, error_type)
             self._reported = StartError(error_type, told.text)
             self._reported_stack = told.stack
 
     def _explain(self, error: Exception) -> StartError:
-        if self._reported:
-            return self._reported
+        return self._ended or caused(self._reported, self._own_words(error))
+
+    def _own_words(self, error: Exception) -> StartError:
         if isinstance(error, StartError):
             return error
         if isinstance(error, TimeoutError):
             waited = f"init took longer than {self._spec.init_timeout:g} seconds"
             return StartError("Sandbox.Timedout", f"{waited}: {self._waited_for()}")
         return StartError("Sandbox.SetupFailed", str(error))
+
+    def _interrupted(self) -> StartError:
+        """What init fails with when the platform itself is told to end, by what is still waited for."""
+        waiting_for_runtime = self._apis.extensions.all_registered
+        return StartError("Runtime.ReadyFailed" if waiting_for_runtime else "Extension.RegistrationFailed", "")
 
     def _waited_for(self) -> str:
         if not self._apis.extensions.all_registered:
@@ -230,10 +240,21 @@ class Environment:
 
     def _process_ended(self, name: str, ended: ProcessExit | None) -> None:
         """A process ended, or, with None, the whole sandbox was lost. Any exit code ends the environment."""
+        if self._processes.out_of_memory:
+            self._out_of_memory()
+        else:
+            self._fail(end_of(name, ended))
+
+    def _out_of_memory(self) -> None:
+        """Nobody is told to end: all processes go at once, as the kernel ends them on AWS."""
+        self._fail(out_of_memory())
+        self._processes.end(self._processes.running)
+
+    def _fail(self, error: StartError) -> None:
         self._changed.set()
         if self._ended or self.state in (State.SHUTTING_DOWN, State.STOPPED, State.FAILED):
             return
-        self._ended = self._reported or _end_of(name, ended)
+        self._ended = caused(self._reported, error)
         if self.state in (State.READY, State.DRAINING):
             self._die(self._ended)
 
@@ -251,7 +272,8 @@ class Environment:
     def _die(self, error: StartError) -> None:
         self._end = asyncio.get_running_loop().create_task(self._shut_down("failure"))
         self._lifecycle.move(State.SHUTTING_DOWN)
-        self._apis.runtime.abort(FunctionError(error.error_type, error.message))
+        for request_id, running in list(self._apis.runtime.running.items()):
+            running.fail(invocation_error(error, request_id))
         self._on_death(self, StartError(error.error_type, error.message, self.log.last_lines))
 
     async def stop(self, drain: float) -> None:
@@ -275,24 +297,22 @@ class Environment:
         if self.state is not State.SHUTTING_DOWN:
             self._lifecycle.move(State.SHUTTING_DOWN)
         self._apis.runtime.abort(PlatformError("Client.ExecutionEnvironmentShutDown"))
-        if self._processes.alive:
-            deadline = self._clock.monotonic() + SHUTDOWN_TOTAL_S
-            if any(True for _ in self._apis.extensions.extensions):
-                await self._processes.terminate(RUNTIME, SHUTDOWN_RUNTIME_S)
-                await self._apis.telemetry.flush(_FLUSH_S)
-                deadline_ms = int((self._clock.epoch() + deadline - self._clock.monotonic()) * 1000)
-                told = self._apis.extensions.shut_down(reason, deadline_ms)
-                await self._processes.wait_for(told, deadline - self._clock.monotonic())
+        if self._processes.running and any(True for _ in self._apis.extensions.extensions):
+            await self._end_in_order(reason)
         await self._processes.kill()
         await self._apis.close()
         self._lifecycle.move(State.STOPPED if reason == "spindown" else State.FAILED)
         self.stopped.set()
 
-
-def _end_of(name: str, ended: ProcessExit | None) -> StartError:
-    if ended is None:
-        # Nobody's fault inside, so neither of AWS's types for exits; this name is assumed.
-        return StartError("Sandbox.Lost", "the first process of the environment ended")
-    how = f"exit status {ended.returncode}" if ended.signal is None else f"signal {ended.signal}"
-    kind = "Runtime.ExitError" if name == RUNTIME else "Extension.Crash"
-    return StartError(kind, f"{name} exited: {how}")
+    async def _end_in_order(self, reason: str) -> None:
+        """With an extension of any kind: the runtime first, then the extensions that asked for SHUTDOWN. Whoever does
+        not obey in time is killed, and so are at once the extensions that did not ask.
+        """
+        deadline = self._clock.monotonic() + SHUTDOWN_TOTAL_S
+        deadline_ms = int((self._clock.epoch() + SHUTDOWN_TOTAL_S) * 1000)
+        await self._processes.terminate(RUNTIME, SHUTDOWN_RUNTIME_S)
+        self._processes.end((RUNTIME,))
+        await self._apis.telemetry.flush(_FLUSH_S)
+        told = self._apis.extensions.shut_down(reason, deadline_ms)
+        self._processes.end(self._processes.running - told)
+        await self._processes.wait_for(told, deadline - self._clock.monotonic())

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Literal
 
 from penstock.environment.invocation_log import EnvironmentLog
+from penstock.environment.memory import MemoryGuard
 from penstock.environment.output import LineReader, open_output
 from penstock.environment.ports import PortReservation, reserve_port
 from penstock.environment.sandbox import ProcessExit, Sandbox, SandboxSpec, SpawnError
@@ -18,7 +19,7 @@ from penstock.environment.spec import EnvironmentSpec
 from penstock.environment.variables import EnvironmentIdentity, extension_variables, rewrite_paths
 from penstock.environment.worker_streams import MAX_PATH_BYTES, VARIABLE, WorkerStreams
 from penstock.model.errors import StartError
-from penstock.model.limits import MAX_OPEN_FILES
+from penstock.model.limits import MAX_OPEN_FILES, MIB
 from penstock.runtime_api.api import RuntimeApi
 from penstock.wire.listener import bind
 
@@ -28,7 +29,8 @@ _OUTPUT_SECONDS: Final = 1.0
 
 class EnvironmentProcesses:
     """`on_end(name, exit)` is called when a process ends; with None for all of them when the sandbox is lost.
-    `on_worker_death()` is called when a worker of the function's Python runtime ends.
+    `on_worker_death()` is called when a worker of the function's Python runtime ends, `on_out_of_memory()` once when
+    all together hold more than the function's MemorySize; ending them is the caller's.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class EnvironmentProcesses:
         runtime: RuntimeApi,
         on_end: Callable[[str, ProcessExit | None], None],
         on_worker_death: Callable[[], None] = lambda: None,
+        on_out_of_memory: Callable[[], None] = lambda: None,
     ) -> None:
         self.identity = EnvironmentIdentity("", "", spec.region, None)
         self.notes: tuple[str, ...] = ()
@@ -46,6 +49,8 @@ class EnvironmentProcesses:
         self._runtime = runtime
         self._on_end = on_end
         self._on_worker_death = on_worker_death
+        self._on_out_of_memory = on_out_of_memory
+        self._memory: MemoryGuard | None = None
         self._workers: WorkerStreams | None = None
         self._sandbox: Sandbox | None = None
         self._port: PortReservation | None = None
@@ -55,8 +60,9 @@ class EnvironmentProcesses:
         self._ended = asyncio.Event()
 
     async def open_sandbox(self, log_stream: str) -> socket.socket:
-        """Make the sandbox; the socket on which it will find its APIs. Raises SandboxError."""
+        """Make the sandbox; the socket on which it will find its APIs. Raises SandboxError or OSError."""
         spec = self._spec
+        self._memory = MemoryGuard(spec.memory_home, spec.function.memory_mib * MIB, self._on_out_of_memory)
         work_dir = spec.work_root / os.urandom(8).hex()
         if spec.runtime_root:
             on_line = functools.partial(self._on_line, "function")
@@ -73,12 +79,15 @@ class EnvironmentProcesses:
                 isolated_network=spec.isolated_network,
                 keep_visible=spec.keep_visible,
                 namespaces=spec.namespaces,
+                cgroup=self._memory.cgroup,
                 worker_socket=self._workers.path if self._workers else None,
             ),
             work_dir,
             self._exited,
             self._lost,
         )
+        in_memory = spec.function.ephemeral_storage_mib * MIB if self._sandbox.features.mounts else 0
+        self._memory.start(self._sandbox.pid, in_memory)
         self.notes = self._sandbox.features.notes
         if not self._sandbox.features.mounts:
             paths = self._sandbox.paths
@@ -136,7 +145,8 @@ class EnvironmentProcesses:
                 output,
             )
         except SpawnError as error:
-            raise StartError(error_type, f"cannot start {name}: {error}") from None
+            denied = kind == "extension" and error.errno == errno.EACCES
+            raise StartError("PermissionDenied" if denied else error_type, f"cannot start {name}: {error}") from None
         self._running.add(name)
 
     def _here(self, value: str) -> str:
@@ -168,14 +178,26 @@ class EnvironmentProcesses:
         return await self._sandbox.open_socket()
 
     @property
-    def alive(self) -> bool:
-        return bool(self._running)
+    def out_of_memory(self) -> bool:
+        """Whether the kernel has just ended a process for want of memory."""
+        return self._memory is not None and self._memory.is_over()
+
+    @property
+    def running(self) -> frozenset[str]:
+        """Names of the processes that were started and have not ended."""
+        return frozenset(self._running)
 
     async def terminate(self, name: str, seconds: float) -> None:
         """SIGTERM a process's group; return when it ended or `seconds` passed."""
         if self._sandbox and name in self._running:
             self._sandbox.signal(name, signal.SIGTERM)
             await self.wait_for((name,), seconds)
+
+    def end(self, names: Collection[str]) -> None:
+        """SIGKILL the groups of those that still run."""
+        for name in self._running.intersection(names):
+            if self._sandbox:
+                self._sandbox.signal(name, signal.SIGKILL)
 
     async def wait_for(self, names: Collection[str], seconds: float) -> None:
         """Return when none of `names` runs any more, or `seconds` passed."""
@@ -188,10 +210,14 @@ class EnvironmentProcesses:
     async def kill(self) -> None:
         """End everything in the sandbox; when it returns nothing runs and all output was read."""
         self._running.clear()
+        if self._memory:
+            self._memory.stop()
         if self._workers:
             self._workers.close()
         if self._sandbox:
             await self._sandbox.kill()
+        if self._memory:
+            self._memory.close()
         outputs = [reader.closed for reader in self._outputs] + (self._workers.closed if self._workers else [])
         if outputs:
             await asyncio.wait(outputs, timeout=_OUTPUT_SECONDS)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.environment.memory import CgroupHome
 from penstock.model.function import Function
 
 
@@ -10,7 +11,7 @@ from penstock.model.function import Function
 class EnvironmentSpec:
     """`task_root`, `opt_root`, `lang_root` and `runtime_root` become /var/task, /opt, /var/lang and /var/runtime; what
     needs no /var/runtime has none. `keep_visible` stays readable besides. Private directories of environments are made
-    in `work_root`. `init_timeout` in seconds.
+    in `work_root`. `init_timeout` in seconds. Without a `memory_home` for cgroups, memory is counted instead.
     """
 
     function: Function
@@ -25,3 +26,4 @@ class EnvironmentSpec:
     namespaces: bool
     init_timeout: float
     runtime_root: Path | None = None
+    memory_home: CgroupHome | None = None
