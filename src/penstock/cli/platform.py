@@ -8,10 +8,11 @@ import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.agent import Agent
 from penstock.cli import workers
+from penstock.cli.memory import memory_home
 from penstock.cli.reporter import Reporter
 from penstock.control_plane import Fleet
 from penstock.environment.spec import EnvironmentSpec
@@ -25,6 +26,9 @@ from penstock.router import Router
 from penstock.telemetry.log_writer import LogWriter
 from penstock.template import Stack
 from penstock.wire.listener import bind
+
+if TYPE_CHECKING:
+    from penstock.environment.memory import CgroupHome
 
 _T = TypeVar("_T")
 
@@ -69,6 +73,7 @@ class Platform:
         self._reporter = reporter
         self._agent = Agent(clock)
         self._served: list[_Served] = []
+        self._memory_home: CgroupHome | None = None
 
     async def run(self, stop: asyncio.Event, on_serving: Callable[[Mapping[str, str]], Awaitable[None]]) -> int:
         """Bring everything up, serve until `stop` is set or a function is given up, take everything down.
@@ -101,6 +106,7 @@ class Platform:
             for sock in sockets:
                 sock.close()
             raise
+        self._memory_home = memory_home(self._reporter)
         for function, package, sock in zip(functions, packages, sockets, strict=True):
             self._served.append(self._join(function, package, sock, work_root))
         await _together(self._start(served) for served in self._served)
@@ -167,6 +173,7 @@ class Platform:
             isolated_network=settings.isolated_network,
             namespaces=settings.namespaces,
             init_timeout=settings.init_timeout or max(MIN_INIT_TIMEOUT_S, function.timeout_s),
+            memory_home=self._memory_home,
             runtime_root=package.runtime_root,
         )
         router = Router()
