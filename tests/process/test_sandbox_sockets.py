@@ -94,3 +94,18 @@ async def test_asked_for_as_it_dies(isolated: SandboxSpec, tmp_path: Path) -> No
         await within(rig.sandbox.kill())
         with pytest.raises(OSError, match="the environment is gone"):
             await within(asked)
+
+
+@pytest.mark.parametrize("isolated_network", [False, True])
+async def test_an_environment_knows_its_own_name(tmp_path: Path, isolated_network: bool) -> None:
+    need_namespaces()
+    program = """
+import socket
+print(*(socket.gethostbyname(name) for name in ("sandbox.localdomain", "sandbox", "localhost")))
+try: open("/etc/hosts", "a")
+except OSError as error: print(error.strerror)
+"""
+    async with rigged(make_spec(tmp_path, isolated_network=isolated_network), tmp_path / "work") as rig:
+        assert rig.sandbox.features.notes == ()
+        seen = await rig.python(program)
+    assert seen.splitlines() == ["127.0.0.1 127.0.0.1 127.0.0.1", "Read-only file system"]

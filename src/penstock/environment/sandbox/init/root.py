@@ -30,6 +30,9 @@ _DEVICE_LINKS = {"fd": "fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"
 _SHARED_MEMORY_MIB = 64
 # Settings of the whole machine that root may write even without any capability.
 _PROC_READ_ONLY = ("sys", "sysrq-trigger", "irq", "bus", "fs")
+# Extensions listen for telemetry on this name, or any.
+# https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api.html#telemetry-api-destination
+_OWN_NAME = b"127.0.0.1 sandbox.localdomain sandbox\n"
 # As on AWS, where /tmp alone keeps files: https://docs.aws.amazon.com/lambda/latest/dg/configuration-ephemeral-storage.html
 _WRITABLE = (TMP_ROOT, "/dev/shm", "/proc")
 
@@ -94,6 +97,7 @@ def assemble(setup: Setup, *, pids: bool) -> list[str]:
     _finish_devices()
     for path in masked:
         _mask(path)
+    builder.notes += _name_environment()
     if pids:
         for name in _PROC_READ_ONLY:
             if os.path.exists(f"/proc/{name}"):
@@ -189,6 +193,22 @@ def _mount_new(mount: Tmpfs | Proc, path: str) -> None:
 def _finish_devices() -> None:
     for name, target in _DEVICE_LINKS.items():
         os.symlink(f"/proc/self/{target}", f"/dev/{name}")
+
+
+def _name_environment() -> list[str]:
+    """Add the environment's own name to the host's. Notes on what went wrong."""
+    own = "/.penstock-hosts"
+    try:
+        with open("/etc/hosts", "rb") as file:
+            known = file.read()
+        with open(own, "wb") as file:
+            file.write(_OWN_NAME + known)
+        os.chmod(own, 0o644)
+        linux.bind(own, "/etc/hosts")
+        os.unlink(own)  # the mount keeps it
+    except OSError as error:
+        return [f"the name sandbox.localdomain is not known inside: {error.strerror}"]
+    return []
 
 
 def _mask(path: str) -> None:
