@@ -56,6 +56,8 @@ class Event(TypedDict, total=False):
     environment: str
     ready: int
     wanted: int
+    slots: int
+    maxConcurrency: int
     error: str
     urls: dict[str, str]
     outputs: dict[str, str]

@@ -25,6 +25,7 @@ from penstock.wire.listener import bind
 
 _OUTPUT_SECONDS: Final = 1.0
 """How long output may still come out of the pipes once every process is gone."""
+_SHARED_OUTPUT: Final = "workers share one output, and those that die go unnoticed; a shorter TMPDIR helps"
 
 
 class EnvironmentProcesses:
@@ -107,19 +108,20 @@ class EnvironmentProcesses:
 
     async def spawn_extension(self, name: str) -> None:
         """Start /opt/extensions/`name`. Raises StartError."""
-        variables = extension_variables(self._spec.function, self.identity)
+        variables = self._localise(extension_variables(self._spec.function, self.identity))
         await self._spawn(name, "extension", (f"/opt/extensions/{name}",), variables, "Extension.LaunchError")
 
     async def spawn_runtime(self, name: str, command: Sequence[str], variables: Mapping[str, str]) -> None:
         """Start the runtime. Raises StartError."""
-        await self._spawn(
-            name, "function", command, {**variables, **self._worker_variables()}, "Runtime.InvalidEntrypoint"
-        )
+        here = {**self._localise(variables), **self._worker_variables()}
+        await self._spawn(name, "function", command, here, "Runtime.InvalidEntrypoint")
 
     def _worker_variables(self) -> dict[str, str]:
         path = self._sandbox.paths.worker_socket if self._sandbox else None
-        # A path that is too long for an address would end every worker; without one they share the runtime's output.
-        return {VARIABLE: path} if path and len(os.fsencode(path)) <= MAX_PATH_BYTES else {}
+        if path and len(os.fsencode(path)) > MAX_PATH_BYTES:  # it would end every worker
+            self.notes = (*self.notes, f"{self._spec.work_root}: too long a name for a socket: {_SHARED_OUTPUT}")
+            return {}
+        return {VARIABLE: path} if path else {}
 
     def _on_line(self, kind: Literal["function", "extension"], line: bytes) -> None:
         self._log.line(kind, line, self._runtime)
@@ -140,7 +142,7 @@ class EnvironmentProcesses:
             await self._sandbox.spawn(
                 name,
                 [self._here(part) for part in command],
-                self._localise(variables),
+                variables,
                 self._here("/var/task"),
                 output,
             )
