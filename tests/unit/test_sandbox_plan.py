@@ -132,7 +132,7 @@ def test_paths_inside(tmp_path: Path) -> None:
         task_root="/var/task", opt="/opt", tmp="/tmp", lang="/var/lang", runtime="/var/runtime"
     )
     assert layout.paths(spec, work, mounts=False) == SandboxPaths(
-        task_root=f"{work}/task", opt=f"{tmp_path}/o", tmp=f"{work}/tmp", lang=f"{tmp_path}/l", runtime=f"{tmp_path}/r"
+        task_root=f"{work}/task", opt=f"{work}/opt", tmp=f"{work}/tmp", lang=f"{tmp_path}/l", runtime=f"{tmp_path}/r"
     )
 
 

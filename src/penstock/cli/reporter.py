@@ -1,5 +1,6 @@
 """What `penstock up` tells: for people, or one JSON object a line for programs."""
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -88,7 +89,8 @@ class HumanReporter:
 
     def access(self, record: AccessRecord) -> None:
         if self._printer:
-            self._printer.put(lambda: access_line(record))
+            ended_at = time.time()
+            self._printer.put(lambda: access_line(record, ended_at))
 
     def stopping(self, open_requests: int) -> None:
         waiting = f", waiting for open requests: {open_requests} (Ctrl-C again to cut them)" if open_requests else ""
@@ -125,9 +127,9 @@ class HumanReporter:
             self._status = None
 
 
-def access_line(record: AccessRecord) -> str:
+def access_line(record: AccessRecord, ended_at: float) -> str:
     """`12:00:01.123  200  3012.4 ms      61 B  GET /  env 1f0c9a2b  req 5e...`, and what went wrong."""
-    now = datetime.now().astimezone().strftime("%H:%M:%S.%f")[:-3]
+    now = datetime.fromtimestamp(ended_at).strftime("%H:%M:%S.%f")[:-3]
     environment = record.environment_id[:8] or "-"
     note = f"  ({record.note})" if record.note else ""
     status = record.status or "---"

@@ -103,7 +103,7 @@ def test_function_that_cannot_start_is_told_with_its_own_last_lines() -> None:
     ],
 )
 def test_access_line(record: AccessRecord, expected: str) -> None:
-    line = access_line(record)
+    line = access_line(record, 0.0)
     assert re.match(r"\d\d:\d\d:\d\d\.\d{3}  ", line)
     assert re.search(expected, line)
     assert line.endswith("\n")

@@ -46,7 +46,7 @@ class SandboxSpec:
 
 @dataclass(frozen=True, slots=True)
 class SandboxPaths:
-    """Where things stand as seen from inside. `opt`, `lang` and `runtime` may be shared with other environments."""
+    """Where things stand as seen from inside. `lang` and `runtime` may be shared with other environments."""
 
     task_root: str
     opt: str
