@@ -92,7 +92,9 @@ class RuntimeApi:
         return True
 
     def _send(self, running: Running, poll: Poll) -> None:
-        if running.ended:  # the environment died this very moment
+        if running.ended:  # this very moment: the environment died, or somebody answered before being asked
+            if poll.connection.answerable:
+                poll.end()  # it waits on
             return
         invocation = running.invocation
         self._observer.invocation_started(invocation)
