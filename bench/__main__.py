@@ -8,7 +8,7 @@ import uvloop
 
 from bench.harness import machine
 
-NAMES = ("streaming", "overload", "startup", "overhead")
+NAMES = ("streaming", "overload", "startup", "overhead", "adapters")
 
 
 def main() -> None:

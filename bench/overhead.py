@@ -23,7 +23,7 @@ async def run() -> list[str]:
             rates: dict[str, list[float]] = {name: [] for name in targets}
             for _ in range(ROUNDS + 1):
                 for name, (host, port) in targets.items():
-                    found, rate = await _load(host, port, callers)
+                    found, rate = await load(host, port, callers)
                     times[name] = times[name] + found if rates[name] else []  # the first round is warm-up
                     rates[name].append(rate)
             for name in targets:
@@ -34,7 +34,7 @@ async def run() -> list[str]:
     return lines
 
 
-async def _load(host: str, port: int, callers: int) -> tuple[list[float], float]:
+async def load(host: str, port: int, callers: int) -> tuple[list[float], float]:
     """Milliseconds of each request, and requests a second, of `callers` that each keep one connection busy."""
     times: list[float] = []
     until = perf_counter() + SECONDS

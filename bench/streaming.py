@@ -22,17 +22,17 @@ async def run() -> list[str]:
     ]
 
 
-def _delays(answer: Answer) -> list[float]:
+def delays(answer: Answer) -> list[float]:
     """Milliseconds between each write and its arrival; the app writes its clock's time into every chunk."""
     return [(at - int(data)) / 1e6 for at, data in answer.reads if len(data) == 20]
 
 
 def _first(answers: list[Answer]) -> list[float]:
-    return [_delays(answer)[0] for answer in answers]
+    return [delays(answer)[0] for answer in answers]
 
 
 def _all(answers: list[Answer]) -> list[float]:
-    return [delay for answer in answers for delay in _delays(answer)]
+    return [delay for answer in answers for delay in delays(answer)]
 
 
 def _chunks(answer: Answer) -> int:
