@@ -96,11 +96,10 @@ async def _streams(sides: tuple[Side, Side]) -> list[str]:
             for side, into in zip(sides, answers, strict=True):
                 into += await side.streams(count)
         for side, streams in zip(sides, answers, strict=True):
-            every = [delays(answer) for answer in streams]
-            lines.append(f"first byte, {count} streams at once, {side.name}: {spread([one[0] for one in every])}")
-            lines.append(
-                f"every byte, {count} streams at once, {side.name}: {spread([delay for one in every for delay in one])}"
-            )
+            every = [delay for answer in streams for delay in delays(answer)]
+            first = [delays(answer)[0] for answer in streams]
+            lines.append(f"first byte, {count} streams at once, {side.name}: {spread(first)}")
+            lines.append(f"every byte, {count} streams at once, {side.name}: {spread(every)}")
     return lines
 
 
