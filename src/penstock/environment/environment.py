@@ -285,6 +285,8 @@ class Environment:
                     while self.in_flight:
                         self._changed.clear()
                         await self._changed.wait()
+        if self.stopped.is_set():
+            return
         if self._end is None:
             self._end = asyncio.get_running_loop().create_task(self._shut_down("spindown"))
         await asyncio.shield(self._end)

@@ -98,8 +98,10 @@ class EnvironmentProcesses:
             if paths.runtime:
                 self._places = {**self._places, "/var/runtime": paths.runtime}
         listener = self._sandbox.listener or bind("127.0.0.1", 0)
-        if not spec.isolated_network:
-            # In a network of its own the app has every port to itself.
+        # In a network of its own the app has every port to itself, and an ordinary handler listens nowhere.
+        if not spec.isolated_network and (
+            spec.function.environment.get("AWS_LAMBDA_EXEC_WRAPPER") or not spec.runtime_root
+        ):
             self._port = reserve_port()
         host, port = listener.getsockname()[:2]
         app_port = self._port.number if self._port else None

@@ -78,6 +78,24 @@ class MemoryCgroup:
         if (self.path / name).exists():
             (self.path / name).write_text(value)
 
+    def open_alarm(self) -> int | None:
+        """A descriptor that becomes readable when the kernel begins to kill, for the caller to close; with version 2,
+        where that ends the whole group and with it the runtime, there is none. Raises OSError.
+
+        https://docs.kernel.org/admin-guide/cgroup-v1/memory.html#oom-control
+        """
+        control = self.path / "cgroup.event_control"
+        if sys.platform != "linux" or not control.exists():
+            return None
+        alarm = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        try:
+            with (self.path / self._files.events).open() as events:
+                control.write_text(f"{alarm} {events.fileno()}")
+        except OSError:
+            os.close(alarm)
+            raise
+        return alarm
+
     def is_over(self) -> bool:
         """Whether the kernel killed a process for want of memory, or the processes hold more than `limit`.
 

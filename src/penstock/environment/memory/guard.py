@@ -1,6 +1,7 @@
 """One environment's memory, looked at again and again until it holds more than its MemorySize."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ class MemoryGuard:
         self._on_over = on_over
         self._cgroup: MemoryCgroup | None = home.make(limit) if home else None
         self._watching: asyncio.Task[None] | None = None
+        self._alarm: int | None = None
 
     @property
     def cgroup(self) -> Path | None:
@@ -37,6 +39,9 @@ class MemoryGuard:
         """
         if self._cgroup:
             self._cgroup.set_limits(tmp_bytes)
+            self._alarm = self._cgroup.open_alarm()
+        if self._alarm is not None:
+            asyncio.get_running_loop().add_reader(self._alarm, self._alarmed)
         tree = None if self._cgroup else ProcessTree(top)
         self._watching = asyncio.get_running_loop().create_task(self._watch(tree))
 
@@ -44,11 +49,17 @@ class MemoryGuard:
         """Whether the limit is what ended a process just now. Only a cgroup knows afterwards."""
         return self._cgroup is not None and self._cgroup.is_over()
 
+    def _alarmed(self) -> None:
+        self.stop()
+        # The kernel also raises the alarm when the cgroup is removed, by a sandbox that was ended from outside.
+        if self._cgroup is None or self._cgroup.path.exists():
+            self._on_over()
+
     async def _watch(self, tree: ProcessTree | None) -> None:
         while True:
             await asyncio.sleep(INTERVAL_S)
             if await self._look(tree):
-                self._on_over()
+                self._alarmed()
                 return
 
     async def _look(self, tree: ProcessTree | None) -> bool:
@@ -58,6 +69,10 @@ class MemoryGuard:
         """Watch no more."""
         if self._watching:
             self._watching.cancel()
+        if self._alarm is not None:
+            asyncio.get_running_loop().remove_reader(self._alarm)
+            os.close(self._alarm)
+            self._alarm = None
 
     def close(self) -> None:
         """When every process is gone. May be called any number of times."""
