@@ -111,6 +111,7 @@ def test_what_the_handler_sees(up: Up) -> None:
     assert variables["AWS_EXECUTION_ENV"] == "AWS_Lambda_python3.13"
     assert variables["AWS_LAMBDA_MAX_CONCURRENCY"] == str(WORKERS)
     assert variables["PYTHONPATH"] == variables["LAMBDA_RUNTIME_DIR"]
+    assert "AWS_LWA_PORT" not in variables
     assert seen["cwd"] == variables["LAMBDA_TASK_ROOT"]
     assert seen["path"][0] == variables["LAMBDA_TASK_ROOT"]
     assert seen["path"][1].endswith("/python/lib/python3.13/site-packages")

@@ -71,7 +71,7 @@ class HumanReporter:
             self._say(f"[green]ready[/]   {event.function} environment {name} ({event.ready}/{event.wanted})")
         elif event.happening is Happening.WORKER_DIED:
             slots = f"slots {event.slots}/{event.max_concurrency}"
-            self._say(f"[yellow]worker died[/] {event.function} environment {name}: {slots}")
+            self.warn(f"{event.function} environment {name}: a worker process died, {slots}")
         elif event.happening is Happening.DIED:
             self._say(f"[red]died[/]    {event.function} environment {name}: {escape(str(event.error))}; replacing it")
         elif self._printer is not None:

@@ -99,9 +99,8 @@ class EnvironmentProcesses:
                 self._places = {**self._places, "/var/runtime": paths.runtime}
         listener = self._sandbox.listener or bind("127.0.0.1", 0)
         # In a network of its own the app has every port to itself, and an ordinary handler listens nowhere.
-        if not spec.isolated_network and (
-            spec.function.environment.get("AWS_LAMBDA_EXEC_WRAPPER") or not spec.runtime_root
-        ):
+        is_handler = spec.runtime_root and not spec.function.environment.get("AWS_LAMBDA_EXEC_WRAPPER")
+        if not spec.isolated_network and not is_handler:
             self._port = reserve_port()
         host, port = listener.getsockname()[:2]
         app_port = self._port.number if self._port else None
