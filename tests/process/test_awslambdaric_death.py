@@ -13,6 +13,15 @@ from support.projects import Project, Shape
 from support.up import Up, eventually, shared_cache
 
 WORKERS = 4
+# Whichever worker comes first; /tmp is the environment's own and shared by its workers.
+_FIRST_FAILS = """
+try:
+    os.mkdir("/tmp/first")
+except FileExistsError:
+    pass
+else:
+    raise ValueError("bad luck")
+"""
 
 
 @pytest.fixture
@@ -28,9 +37,14 @@ def project(gate: Gate) -> Iterator[Project]:
         yield make_handler_project(Path(folder, "site"), Shape(concurrency=WORKERS, timeout=2), gate)
 
 
+@pytest.fixture
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return shared_cache(tmp_path_factory)
+
+
 @pytest.fixture(params=["--namespaces", "--no-namespaces"])
-def up(request: pytest.FixtureRequest, project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with running_handler(project, shared_cache(tmp_path_factory), request.param) as up:
+def up(request: pytest.FixtureRequest, project: Project, cache: Path) -> Iterator[Up]:
+    with running_handler(project, cache, request.param) as up:
         up.wait_for("ready")
         yield up
 
@@ -89,3 +103,16 @@ def test_a_timeout_keeps_one_worker_and_leaves_the_others(up: Up, gate: Gate) ->
     held.append(up.occupy(gate))  # the worker that was late is back
     assert {one.release().status for one in held} == {200}
     assert up.said("environment", state="worker-died") == []
+
+
+def test_a_worker_that_alone_cannot_load_the_handler(project: Project, gate: Gate, cache: Path) -> None:
+    """The others make the environment Ready, and the missing slot is told."""
+    with (project.code / "app.py").open("a") as code:
+        code.write(_FIRST_FAILS)
+    with running_handler(project, cache) as up:
+        event = up.wait_for("environment", state="worker-died")
+        assert (event["slots"], event["ready"]) == (WORKERS - 1, 1)
+        held = [up.occupy(gate) for _ in range(WORKERS - 1)]
+        assert up.get("/log").status == 429
+        assert {one.release().status for one in held} == {200}
+        assert len(up.said("environment", state="worker-died")) == 1
