@@ -12,14 +12,14 @@ from support.sandbox_rig import need_namespaces
 from support.up import HOST_VARIABLES, Up, eventually, running, shared_cache
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime and, for
-# Managed Instances, rapidcore/env of https://github.com/aws/aws-lambda-runtime-interface-emulator. There is no X-Ray
-# daemon here, so its address is not among them.
+# Managed Instances, rapidcore/env of https://github.com/aws/aws-lambda-runtime-interface-emulator.
 LAMBDA_VARIABLES = {
     *("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"),
     *("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
     *("AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_MAX_CONCURRENCY", "AWS_LAMBDA_RUNTIME_API"),
     *("AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"),
     *("AWS_EXECUTION_ENV", "AWS_XRAY_CONTEXT_MISSING", "LAMBDA_RUNTIME_DIR", "LAMBDA_TASK_ROOT", "_HANDLER"),
+    *("AWS_XRAY_DAEMON_ADDRESS", "_AWS_XRAY_DAEMON_ADDRESS", "_AWS_XRAY_DAEMON_PORT"),
     *("LANG", "TZ", "PATH", "LD_LIBRARY_PATH", "AWS_EXECUTION_ENV"),
 }
 OWN_VARIABLES = {"AWS_LAMBDA_EXEC_WRAPPER", "AWS_LWA_INVOKE_MODE", "PORT", "GATE", "GREETING", MARK}

@@ -50,6 +50,7 @@ class EnvironmentApis:
 
     def _first_poll(self) -> None:
         self.polled = True
+        self.extensions.close_registration()
         self._on_change()
 
     async def serve(self, sock: socket.socket) -> None:

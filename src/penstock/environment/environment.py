@@ -171,7 +171,6 @@ class Environment:
         )
         await self._until(lambda: self._apis.polled)
         self.log.platform("platform.initRuntimeDone", records.init_runtime_done("success"))
-        self._apis.extensions.close_registration()
         await self._until(lambda: self._apis.extensions.all_ready)
 
     async def _until(self, condition: Callable[[], bool]) -> None:

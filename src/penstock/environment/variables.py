@@ -64,6 +64,11 @@ _ZIP_DEFAULTS: Final = {
     "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
 }
 
+# Where the daemon listens that a developer starts on a machine of their own.
+# https://docs.aws.amazon.com/xray/latest/devguide/xray-daemon-configuration.html
+_XRAY_DAEMON_HOST: Final = "127.0.0.1"
+_XRAY_DAEMON_PORT: Final = "2000"
+
 # Variables that name the port of the user's web server. All that agree with its port move together.
 _PORT_VARIABLES: Final = ("AWS_LWA_PORT", "PORT", "AWS_LWA_READINESS_CHECK_PORT", "READINESS_CHECK_PORT")
 _DEFAULT_APP_PORT: Final = "8080"  # the Web Adapter's
@@ -92,10 +97,23 @@ def runtime_variables(function: Function, identity: EnvironmentIdentity) -> dict
         **execution_env,
         "AWS_LAMBDA_LOG_GROUP_NAME": function.log_group,
         "AWS_LAMBDA_LOG_STREAM_NAME": identity.log_stream,
-        "AWS_XRAY_CONTEXT_MISSING": function.environment.get("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR"),
+        **_xray_variables(function.environment),
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
         "LAMBDA_TASK_ROOT": "/var/task",
         "_HANDLER": function.handler,
+    }
+
+
+def _xray_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Those that name the X-Ray daemon. Nothing runs one here; a SDK's datagrams to nobody are lost in silence."""
+    defaults = {
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": f"{_XRAY_DAEMON_HOST}:{_XRAY_DAEMON_PORT}",
+    }
+    return {
+        **{name: environment.get(name, value) for name, value in defaults.items()},
+        "_AWS_XRAY_DAEMON_ADDRESS": _XRAY_DAEMON_HOST,
+        "_AWS_XRAY_DAEMON_PORT": _XRAY_DAEMON_PORT,
     }
 
 

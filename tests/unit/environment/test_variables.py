@@ -25,8 +25,11 @@ RUNTIME_ONLY = {
     "AWS_LAMBDA_LOG_GROUP_NAME",
     "AWS_LAMBDA_LOG_STREAM_NAME",
     "AWS_XRAY_CONTEXT_MISSING",
+    "AWS_XRAY_DAEMON_ADDRESS",
     "LAMBDA_RUNTIME_DIR",
     "LAMBDA_TASK_ROOT",
+    "_AWS_XRAY_DAEMON_ADDRESS",
+    "_AWS_XRAY_DAEMON_PORT",
     "_HANDLER",
 }
 
@@ -59,6 +62,7 @@ def test_whole_set_of_a_runtime() -> None:
         "AWS_SECRET_ACCESS_KEY": "penstock-placeholder",
         "AWS_SESSION_TOKEN": "penstock-placeholder",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+        "AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1:2000",
         "LAMBDA_RUNTIME_DIR": "/var/runtime",
         "LAMBDA_TASK_ROOT": "/var/task",
         "LANG": "en_US.UTF-8",
@@ -68,6 +72,8 @@ def test_whole_set_of_a_runtime() -> None:
         "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
         "PORT": "20001",
         "TZ": ":UTC",
+        "_AWS_XRAY_DAEMON_ADDRESS": "127.0.0.1",
+        "_AWS_XRAY_DAEMON_PORT": "2000",
         "_HANDLER": "run.sh",
     }
 
