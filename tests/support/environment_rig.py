@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psutil
+
 from penstock.cli.clock import LoopClock
 from penstock.environment.environment import Environment
 from penstock.environment.memory import CgroupHome
@@ -103,6 +105,13 @@ class EnvironmentRig:
             while self.environment.free_slots < count:  # noqa: ASYNC110  # there is nothing to be told by
                 await asyncio.sleep(0.01)
 
+    async def process(self, program: str) -> psutil.Process:
+        """The process that runs a script of this name; waits until it is there."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not (found := [one for one in psutil.Process().children(recursive=True) if _runs(one, program)]):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        return found[0]
+
     def records(self, event_type: str) -> list[object]:
         """What the log holds of one type."""
         self._writer.flush()
@@ -153,6 +162,13 @@ def _install(probe: str, path: Path) -> None:
     """As an executable script; `-IS` makes it start fast."""
     path.write_text(f"#!{sys.executable} -IS\n{(_SUPPORT / probe).read_text()}")
     path.chmod(0o755)
+
+
+def _runs(process: psutil.Process, program: str) -> bool:
+    try:
+        return any(part.endswith(f"/{program}") for part in process.cmdline())
+    except psutil.Error:
+        return False
 
 
 @asynccontextmanager

@@ -68,6 +68,7 @@ class Environment:
         self._reported: StartError | None = None
         self._reported_stack: tuple[str, ...] | None = None
         self._ended: StartError | None = None
+        self._not_launched: str | None = None
         self._changed = asyncio.Event()
         self._end: asyncio.Task[None] | None = None
 
@@ -163,7 +164,7 @@ class Environment:
         for name in names:
             self._apis.extensions.expect(name)
         for name in names:
-            await self._processes.spawn_extension(name)
+            await self._launch(name)
         await self._until(lambda: self._apis.extensions.all_registered)
         variables = runtime_variables(function, self._processes.identity)
         await self._processes.spawn_runtime(
@@ -172,6 +173,13 @@ class Environment:
         await self._until(lambda: self._apis.polled)
         self.log.platform("platform.initRuntimeDone", records.init_runtime_done("success"))
         await self._until(lambda: self._apis.extensions.all_ready)
+
+    async def _launch(self, extension: str) -> None:
+        try:
+            await self._processes.spawn_extension(extension)
+        except StartError:
+            self._not_launched = extension
+            raise
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         """Wait for what the APIs see. Raises StartError when a process ends first."""
@@ -229,7 +237,8 @@ class Environment:
                 done = records.init_runtime_done(status, failure.error_type)
                 self.log.platform("platform.initRuntimeDone", done)
         for extension in self._apis.extensions.extensions:
-            record = records.extension(extension.name, extension.state, extension.events)
+            state = "LaunchError" if extension.name == self._not_launched else extension.state
+            record = records.extension(extension.name, state, extension.events)
             self.log.platform("platform.extension", record)
         duration = self._clock.monotonic() - began
         error_type = failure.error_type if failure else None
