@@ -10,6 +10,7 @@ import pytest
 
 from support.handlers import make_handler_project, running_handler
 from support.projects import Shape
+from support.sandbox_rig import need_namespaces
 from support.up import running, shared_cache
 
 OWN_LAYER = "arn:aws:lambda:us-east-1:123456789012:layer:own:1"
@@ -148,3 +149,13 @@ def test_little_memory_for_each_worker_is_a_warning(tmp_path: Path, cache: Path)
         assert up.ended() == 1
         line = "App: 64 workers share 2048 MB: 32 MB each, which is little: lower PerExecutionEnvironmentMaxConcurrency"
         assert up.said("warning", text=line)
+
+
+def test_in_a_network_of_its_own(tmp_path: Path, cache: Path) -> None:
+    need_namespaces()
+    project = make_handler_project(tmp_path / "site", Shape(timeout=1))
+    with running_handler(project, cache, "--network", "isolated", environments=2) as up:
+        seen = json.loads(up.get("/look").text)["variables"]
+        assert seen["AWS_LAMBDA_RUNTIME_API"] == "127.0.0.1:9001"
+        assert up.get("/die").status == 502
+        assert up.wait_for("environment", state="worker-died")["slots"] == 3
