@@ -49,6 +49,9 @@ lock: install
 		pyproject.toml -o requirements/lock.txt
 	echo 'uv' | $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 \
 		- -o requirements/bootstrap.txt
+	@pins=src/penstock/packaging/python_runtime/requirements.txt; { sed -n '/^#/p' $$pins; \
+		printf 'awslambdaric>=4.2,<5\nboto3\n' | $(BIN)/uv pip compile --upgrade --no-header --no-annotate \
+		--generate-hashes --universal --python-version 3.11 --quiet - ; } > $$pins.new && mv $$pins.new $$pins
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
