@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final, Literal
 
+import orjson
+
 from penstock.model.clock import Clock
 from penstock.model.function import Function
 from penstock.model.invocation import Invocation
@@ -77,6 +79,9 @@ class EnvironmentLog:
         self._append("platform.start", record, invocation.request_id)
 
     def invocation_ended(self, invocation: Invocation, outcome: Outcome) -> None:
+        if outcome.cause:
+            cause = records.error_cause(invocation.request_id, orjson.loads(outcome.cause))
+            self._append("penstock.errorCause", cause, invocation.request_id)
         record = records.report(
             invocation.request_id,
             outcome.status,

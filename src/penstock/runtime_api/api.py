@@ -14,7 +14,7 @@ from penstock.model.clock import Clock
 from penstock.model.errors import FunctionError, InvocationError, PlatformError
 from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_ERROR_BODY_BYTES, MAX_IDLE_POLLS, MAX_TIMED_OUT_IDS
-from penstock.runtime_api import error_body, messages
+from penstock.runtime_api import error_body, error_cause, messages
 from penstock.runtime_api.exchanges import BodyStart, Poll, ResponsePost
 from penstock.runtime_api.running import Outcome, Running
 from penstock.wire.http_messages import METHOD_NOT_ALLOWED, NOT_FOUND
@@ -187,10 +187,9 @@ class RuntimeApi:
         running = self._find(request_id, headers)
         if isinstance(running, bytes):
             return answer(connection, running)
-        error_type = headers.get(b"lambda-runtime-function-error-type", b"").decode("latin-1")
         return CollectedBody(
             connection,
-            lambda body: self._fail(connection, running, error_type, body),
+            lambda body: self._fail(connection, running, headers, body),
             MAX_ERROR_BODY_BYTES,
             messages.TOO_LARGE,
         )
@@ -213,13 +212,14 @@ class RuntimeApi:
             return messages.INVOKE_TIMEOUT
         return messages.INVALID_REQUEST_ID
 
-    def _fail(self, connection: HttpConnection, running: Running, error_type: str, body: bytes) -> None:
+    def _fail(self, connection: HttpConnection, running: Running, headers: dict[bytes, bytes], body: bytes) -> None:
         """The body is opaque and goes to the caller byte for byte. An error may overtake an open response."""
         if running.ended:  # while its body arrived
             connection.respond(self._too_late(running.invocation.request_id))
             return
         running.answering()
-        known = messages.normalise_error_type(error_type)
+        running.cause = error_cause.normalise(headers.get(b"lambda-runtime-function-xray-error-cause", b""))
+        known = messages.normalise_error_type(headers.get(b"lambda-runtime-function-error-type", b"").decode("latin-1"))
         running.fail(FunctionError(known, error_body.read(body, known).text, body))
         connection.respond(messages.ACCEPTED)
 

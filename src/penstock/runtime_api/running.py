@@ -17,13 +17,15 @@ class Outcome:
     """How an invocation ended. Durations in seconds, from dispatch, counted as `platform.report` does.
 
     `error` is None on success. `response_latency` runs until the worker began to answer (None: it never did),
-    `response_duration` from there to the end of the relay (None: nothing was relayed).
+    `response_duration` from there to the end of the relay (None: nothing was relayed). `cause` is what the runtime
+    told of its error for a trace, as JSON.
     """
 
     error: InvocationError | None
     duration: float
     response_latency: float | None
     response_duration: float | None
+    cause: bytes | None = None
 
     @property
     def status(self) -> Status:
@@ -53,6 +55,7 @@ class Running:
         "_started",
         "_timer",
         "attempt_id",
+        "cause",
         "ended",
         "invocation",
     )
@@ -66,6 +69,7 @@ class Running:
         self.invocation = invocation
         self.attempt_id = ids.request_id()
         self.ended = False
+        self.cause: bytes | None = None
         self._clock = clock
         self._on_end = on_end
         self._started = clock.monotonic()
@@ -118,5 +122,6 @@ class Running:
                 now - self._started,
                 None if began is None else began - self._started,
                 None if began is None or self._response is None else now - began,
+                self.cause,
             ),
         )

@@ -22,6 +22,7 @@ EventType: TypeAlias = Literal[
     "platform.start",
     "platform.report",
     "platform.logsDropped",
+    "penstock.errorCause",
     "penstock.workerDied",
     "function",
     "extension",
@@ -116,6 +117,11 @@ def report(
 
 def logs_dropped(dropped_bytes: int, dropped_records: int, reason: str) -> Record:
     return {"droppedBytes": dropped_bytes, "droppedRecords": dropped_records, "reason": reason}
+
+
+def error_cause(request_id: str, cause: object) -> Record:
+    """Not one of AWS's, where it goes to X-Ray alone: what the runtime told of an error for a trace."""
+    return {"requestId": request_id, "cause": cause}
 
 
 def worker_died(slots: int, max_concurrency: int) -> Record:
