@@ -65,7 +65,8 @@ class ExtensionsApi:
         return all(extension.state in (State.READY, State.RUNNING) for extension in self._by_name.values())
 
     def shut_down(self, reason: str, deadline_ms: int) -> frozenset[str]:
-        """Send SHUTDOWN to its subscribers; the names of those who were waiting for it.
+        """Send SHUTDOWN to its subscribers; the names of those who were waiting for it. Who has reported an error while
+        it waited is refused now.
 
         `reason` is `spindown` or `failure`, `deadline_ms` epoch milliseconds.
         """
@@ -76,6 +77,11 @@ class ExtensionsApi:
                 extension.poll.respond(event)
                 extension.poll = None
                 told.add(extension.name)
+            elif extension.state is State.EXIT_ERROR and extension.poll:
+                why = "concurrent state modification"
+                refusal = messages.transition_refusal(extension.state, State.READY, extension.identifier, why)
+                extension.poll.respond(refusal)
+                extension.poll = None
         return frozenset(told)
 
     def identify(self, headers: dict[bytes, bytes]) -> Extension | bytes:
