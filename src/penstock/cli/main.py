@@ -14,6 +14,7 @@ from penstock.cli.logs import show_logs
 from penstock.cli.reporter import HumanReporter, JsonReporter
 from penstock.cli.up import UpOptions
 from penstock.cli.up import up as run_up
+from penstock.environment.faults import parse_fault
 from penstock.model.errors import UserError
 from penstock.model.limits import MAX_ENVIRONMENTS
 
@@ -89,6 +90,12 @@ def up_command(
             min=0.1, metavar="SECONDS", help="How long an environment may take to start; AWS's 130 by default."
         ),
     ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHAT@WHEN", help="Break something on purpose, as in kill-runtime@request=10; repeatable."
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
 ) -> None:
     """Run the functions of a SAM template and serve their Function URLs until Ctrl-C."""
@@ -107,6 +114,7 @@ def up_command(
         namespaces=namespaces,
         drain=drain,
         init_timeout=init_timeout,
+        faults=tuple(map(parse_fault, fault or [])),
     )
     raise typer.Exit(run_up(options, JsonReporter() if json else HumanReporter()))
 

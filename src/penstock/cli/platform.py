@@ -7,6 +7,7 @@ import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +16,7 @@ from penstock.cli import workers
 from penstock.cli.memory import memory_home
 from penstock.cli.reporter import Reporter
 from penstock.control_plane import Fleet
+from penstock.environment.faults import Fault, FaultPlan
 from penstock.environment.spec import EnvironmentSpec
 from penstock.function_url import FunctionUrl
 from penstock.model.clock import Clock
@@ -50,6 +52,8 @@ class PlatformSettings:
     namespaces: bool
     drain: float
     init_timeout: float | None = None
+    faults: tuple[Fault, ...] = ()
+    """Each happens once to each function."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,9 @@ class Platform:
             namespaces=settings.namespaces,
             init_timeout=settings.init_timeout or max(MIN_INIT_TIMEOUT_S, function.timeout_s),
             memory_home=self._memory_home,
+            faults=FaultPlan(settings.faults, partial(self._reporter.fault, function.logical_id))
+            if settings.faults
+            else None,
             runtime_root=package.runtime_root,
         )
         router = Router()

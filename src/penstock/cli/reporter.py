@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from penstock.cli.printer import Printer
 from penstock.control_plane.fleet import FleetEvent, Happening
+from penstock.environment.faults import Fault
 from penstock.function_url import AccessRecord
 from penstock.model.errors import StartError
 
@@ -27,6 +28,9 @@ class Reporter(Protocol):
         """Something worth knowing that is as it should be."""
 
     def fleet(self, event: FleetEvent) -> None: ...
+    def fault(self, function: str, environment_id: str, fault: Fault, effect: str) -> None:
+        """A fault that was asked for happened."""
+
     def serving(self, urls: Mapping[str, str], outputs: Mapping[str, str]) -> None:
         """Requests are taken from now on. `urls` by the function's logical id."""
 
@@ -76,6 +80,10 @@ class HumanReporter:
             self._say(f"[red]died[/]    {event.function} environment {name}: {escape(str(event.error))}; replacing it")
         elif self._printer is not None:
             self._say(f"[red]failed[/]  {event.function} replacement: {escape(str(event.error))}")
+
+    def fault(self, function: str, environment_id: str, fault: Fault, effect: str) -> None:
+        where = f"{function} environment {environment_id[:8]}"
+        self._say(f"[magenta]fault[/]   {escape(f'{where}: {fault.text}: {effect}')}")
 
     def serving(self, urls: Mapping[str, str], outputs: Mapping[str, str]) -> None:
         self._stop_status()
@@ -169,6 +177,9 @@ class JsonReporter:
             **(slots if event.happening is Happening.WORKER_DIED else {}),
             error=str(event.error) if event.error else None,
         )
+
+    def fault(self, function: str, environment_id: str, fault: Fault, effect: str) -> None:
+        self._tell("fault", function=function, environment=environment_id, fault=fault.text, effect=effect)
 
     def serving(self, urls: Mapping[str, str], outputs: Mapping[str, str]) -> None:
         self._tell("ready", urls=dict(urls), outputs=dict(outputs))

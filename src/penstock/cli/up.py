@@ -12,6 +12,7 @@ from penstock.cli import settings
 from penstock.cli.clock import LoopClock
 from penstock.cli.platform import Platform, PlatformSettings
 from penstock.cli.reporter import Reporter
+from penstock.environment.faults import Fault
 from penstock.template import Stack, load_stack
 
 
@@ -31,6 +32,7 @@ class UpOptions:
     namespaces: bool
     drain: float
     init_timeout: float | None
+    faults: tuple[Fault, ...] = ()
 
 
 async def _nothing(urls: Mapping[str, str]) -> None:
@@ -94,4 +96,5 @@ def _platform_settings(options: UpOptions) -> PlatformSettings:
         namespaces=options.namespaces,
         drain=options.drain,
         init_timeout=options.init_timeout,
+        faults=options.faults,
     )

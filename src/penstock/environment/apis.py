@@ -14,7 +14,7 @@ from penstock.telemetry_api import messages as telemetry_messages
 from penstock.telemetry_api.api import TelemetryApi
 from penstock.telemetry_api.destinations import OpenSocket
 from penstock.wire.http_messages import NOT_FOUND
-from penstock.wire.http_server import Exchange, HttpConnection, answer
+from penstock.wire.http_server import Discard, Exchange, HttpConnection, answer
 from penstock.wire.listener import Listener
 
 
@@ -36,6 +36,7 @@ class EnvironmentApis:
     ) -> None:
         self.polled = False
         self._on_change = on_change
+        self._stalled: tuple[bytes, ...] = ()
         self.runtime = RuntimeApi(clock, observer, on_first_poll=self._first_poll, on_init_error=on_error)
         identity = {
             "functionName": function.name,
@@ -61,11 +62,17 @@ class EnvironmentApis:
         await self._listener.close()
         await self.telemetry.close()
 
+    def stall(self, request_id: str) -> None:
+        """Take no answer to this request: its worker waits for ever to be rid of it."""
+        self._stalled += (b"%b%b/" % (runtime_messages.INVOCATION, request_id.encode()),)
+
     def _identify(self, headers: dict[bytes, bytes]) -> str | bytes:
         found = self.extensions.identify(headers)
         return found if isinstance(found, bytes) else found.name
 
     def _open_exchange(self, connection: HttpConnection) -> Exchange:
+        if self._stalled and connection.target.startswith(self._stalled):
+            return Discard()
         if connection.target.startswith(runtime_messages.PREFIX):
             return self.runtime.open_exchange(connection)
         if connection.target.startswith(extension_messages.PREFIX):

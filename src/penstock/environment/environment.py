@@ -13,12 +13,15 @@ from typing import Final
 
 from penstock.environment.apis import EnvironmentApis
 from penstock.environment.endings import RUNTIME, caused, end_of, invocation_error, out_of_memory
+from penstock.environment.fault_injection import FaultInjector
+from penstock.environment.faults import Fault, FaultPlan
 from penstock.environment.invocation_log import EnvironmentLog
 from penstock.environment.lifecycle import Lifecycle, State
 from penstock.environment.processes import EnvironmentProcesses
 from penstock.environment.runtime_command import find_extensions, runtime_command
 from penstock.environment.sandbox import ProcessExit, SandboxError
 from penstock.environment.spec import EnvironmentSpec
+from penstock.environment.subscriber_sockets import SubscriberSockets
 from penstock.environment.variables import runtime_variables
 from penstock.model import ids
 from penstock.model.clock import Clock
@@ -54,14 +57,16 @@ class Environment:
         self._clock = clock
         self._on_death = on_death
         self._lifecycle = Lifecycle()
+        self._subscriber_sockets = SubscriberSockets(self._open_socket)
         self._apis = EnvironmentApis(
-            function, spec.account_id, clock, self, self._notice, self._report_error, self._open_socket
+            function, spec.account_id, clock, self, self._notice, self._report_error, self._subscriber_sockets.open
         )
         telemetry = self._apis.telemetry
         self.log = EnvironmentLog(writer, function, clock, self.environment_id, self.log_stream, telemetry)
         self._processes = EnvironmentProcesses(
             spec, self.log, self._apis.runtime, self._process_ended, self._worker_died, self._out_of_memory
         )
+        self._faults = self._make_faults(spec.faults) if spec.faults else None
         self.on_worker_death: Callable[[Environment], None] | None = None
         """Called when a worker of the function's runtime died and the others go on; set by who wants to know."""
         self._dead_workers = 0
@@ -84,6 +89,20 @@ class Environment:
         """What the machine did not allow, for the user to know."""
         return self._processes.notes
 
+    def _make_faults(self, plan: FaultPlan) -> FaultInjector:
+        def tell(fault: Fault, effect: str) -> None:
+            self.log.platform("penstock.fault", records.fault(fault.text, effect))
+            plan.tell(self.environment_id, fault, effect)
+
+        return FaultInjector(
+            plan,
+            self._processes,
+            self._clock,
+            stall=self._apis.stall,
+            cut_subscribers=self._subscriber_sockets.cut,
+            tell=tell,
+        )
+
     # --- Target ---
 
     @property
@@ -105,6 +124,8 @@ class Environment:
         if self._lifecycle.state is not State.READY or not self._apis.runtime.invoke(invocation):
             return False
         invocation.environment_id = self.environment_id
+        if self._faults:
+            self._faults.requested(invocation.request_id)
         return True
 
     # --- InvocationObserver ---
@@ -139,6 +160,8 @@ class Environment:
             raise StartError(failure.error_type, failure.message, output) from None
         self._lifecycle.move(State.READY)
         self._report_init(began, None)
+        if self._faults:
+            self._faults.ready()
         if self._dead_workers:
             self._tell_slots()
 
@@ -170,6 +193,8 @@ class Environment:
         await self._processes.spawn_runtime(
             RUNTIME, runtime_command(function, variables, self._spec.task_root, self._spec.opt_root), variables
         )
+        if self._faults:
+            self._faults.initializing()
         await self._until(lambda: self._apis.polled)
         self.log.platform("platform.initRuntimeDone", records.init_runtime_done("success"))
         await self._until(lambda: self._apis.extensions.all_ready)
@@ -304,6 +329,8 @@ class Environment:
 
         https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html#runtimes-lifecycle-shutdown
         """
+        if self._faults:
+            self._faults.stop()
         if self.state is not State.SHUTTING_DOWN:
             self._lifecycle.move(State.SHUTTING_DOWN)
         self._apis.runtime.abort(PlatformError("Client.ExecutionEnvironmentShutDown"))

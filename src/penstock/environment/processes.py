@@ -27,6 +27,8 @@ _OUTPUT_SECONDS: Final = 1.0
 """How long output may still come out of the pipes once every process is gone."""
 _SHARED_OUTPUT: Final = "workers share one output, and those that die go unnoticed; a shorter TMPDIR helps"
 
+_FILLER: Final = ("sh", "-c", 'exec cat /dev/zero >"$(mktemp -p /tmp penstock-fault.XXXXXX)" 2>&1')
+
 
 class EnvironmentProcesses:
     """`on_end(name, exit)` is called when a process ends; with None for all of them when the sandbox is lost.
@@ -164,6 +166,8 @@ class EnvironmentProcesses:
         return {**private, **{name: self._here(value) for name, value in variables.items()}}
 
     def _exited(self, ended: ProcessExit) -> None:
+        if ended.name not in self._running:  # none of the function's
+            return
         self._running.discard(ended.name)
         self._ended.set()
         self._on_end(ended.name, ended)
@@ -173,6 +177,20 @@ class EnvironmentProcesses:
         self._ended.set()
         for name in sorted(names):
             self._on_end(name, None)
+
+    async def fill_tmp(self) -> str | None:
+        """Write to /tmp until nothing more fits; None, or why that is not done."""
+        if self._sandbox is None or not self._sandbox.features.mounts:
+            return "/tmp is not filled: without a mount namespace it is the machine's own disk"
+        output, reader = await open_output(lambda line: None)
+        self._outputs.append(reader)
+        name = f"filler-{os.urandom(4).hex()}"
+        try:
+            await self._sandbox.spawn(name, _FILLER, {"PATH": "/usr/bin:/bin"}, "/tmp", output)
+        except SpawnError as error:
+            return f"/tmp is not filled: {error}"
+        await reader.closed
+        return None
 
     async def open_socket(self) -> socket.socket:
         """An unconnected TCP socket in the environment's network. Raises OSError."""

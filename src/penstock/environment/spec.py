@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.environment.faults import FaultPlan
 from penstock.environment.memory import CgroupHome
 from penstock.model.function import Function
 
@@ -12,6 +13,7 @@ class EnvironmentSpec:
     """`task_root`, `opt_root`, `lang_root` and `runtime_root` become /var/task, /opt, /var/lang and /var/runtime; what
     needs no /var/runtime has none. `keep_visible` stays readable besides. Private directories of environments are made
     in `work_root`. `init_timeout` in seconds. Without a `memory_home` for cgroups, memory is counted instead.
+    `faults` are shared by the environments.
     """
 
     function: Function
@@ -27,3 +29,4 @@ class EnvironmentSpec:
     init_timeout: float
     runtime_root: Path | None = None
     memory_home: CgroupHome | None = None
+    faults: FaultPlan | None = None

@@ -23,6 +23,7 @@ EventType: TypeAlias = Literal[
     "platform.report",
     "platform.logsDropped",
     "penstock.errorCause",
+    "penstock.fault",
     "penstock.workerDied",
     "function",
     "extension",
@@ -122,6 +123,11 @@ def logs_dropped(dropped_bytes: int, dropped_records: int, reason: str) -> Recor
 def error_cause(request_id: str, cause: object) -> Record:
     """Not one of AWS's, where it goes to X-Ray alone: what the runtime told of an error for a trace."""
     return {"requestId": request_id, "cause": cause}
+
+
+def fault(text: str, effect: str) -> Record:
+    """Not one of AWS's: a fault that was asked for, as it was asked for, and what it did."""
+    return {"fault": text, "effect": effect}
 
 
 def worker_died(slots: int, max_concurrency: int) -> Record:
