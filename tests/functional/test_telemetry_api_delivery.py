@@ -327,9 +327,13 @@ class TestTcp:
     async def test_who_does_not_read_is_given_up(self, impatient: Rig, tcp: TcpSubscriber) -> None:
         tcp.reads = False
         assert (await impatient.tcp("one", tcp.port)).status == 200
-        while impatient.sockets < 2:  # the buffers of the kernel are full, and a new connection is tried
-            impatient.batch(*["x" * 200_000] * 10)
-            await within(impatient.api.flush(20.0))
+
+        async def given_up() -> None:
+            while impatient.sockets < 2:  # then the kernel's buffers were full, and a new connection was tried
+                impatient.batch(*["x" * 200_000] * 10)
+                await impatient.api.flush(20.0)
+
+        await within(given_up())
 
     async def test_a_subscription_refused_closes_its_connection(self, rig: Rig, tcp: TcpSubscriber) -> None:
         rig.api.close_subscriptions()
