@@ -45,7 +45,12 @@ class Case(NamedTuple):
 
 
 UNKNOWN_LAYER = "arn:aws:lambda:us-east-1:123456789012:layer:mine:1"
+A_FAULT = (
+    "is not a fault: a fault is WHAT@WHEN, with WHAT kill-runtime, kill-extension, kill-extension=NAME, stall-worker, "
+    "fill-tmp or drop-log-subscriber, and WHEN init, ready, request=N or seconds=S; stall-worker only at request=N"
+)
 CASES = {
+    "no such fault": Case(("up", "--fault", "explode@ready"), f"--fault: 'explode@ready' {A_FAULT}"),
     "no template": Case(("up", "nope.yaml"), "no template at nope.yaml"),
     "no template in the folder": Case(
         ("up", "app"),

@@ -12,6 +12,7 @@ import psutil
 
 from penstock.cli.clock import LoopClock
 from penstock.environment.environment import Environment
+from penstock.environment.faults import Fault, FaultPlan, parse_fault
 from penstock.environment.memory import CgroupHome
 from penstock.environment.spec import EnvironmentSpec
 from penstock.model import ids
@@ -38,6 +39,7 @@ class Shape:
     namespaces: bool = True
     memory_home: CgroupHome | None = None
     init_timeout: float = 20.0
+    faults: Sequence[str] = ()
 
 
 class Sink(RecordingSink):
@@ -72,11 +74,21 @@ class EnvironmentRig:
         loop = asyncio.get_running_loop()
         self.clock = LoopClock(loop)
         self.death: asyncio.Future[StartError] = loop.create_future()
+        self.effects: list[str] = []
+        """`<fault>: <what it did>` of each fault on purpose."""
+        plan = FaultPlan([parse_fault(fault) for fault in shape.faults], self._note_fault)
         self._log = folder / "log.jsonl"
         self._writer = LogWriter(self._log, self.clock)
         self.environment = Environment(
-            make_spec(folder, shape), self.clock, self._writer, lambda _, error: self.death.set_result(error)
+            replace(make_spec(folder, shape), faults=plan),
+            self.clock,
+            self._writer,
+            lambda _, error: self.death.set_result(error),
         )
+
+    def _note_fault(self, environment_id: str, fault: Fault, effect: str) -> None:
+        assert environment_id == self.environment.environment_id
+        self.effects.append(f"{fault.text}: {effect}")
 
     async def start(self) -> None:
         await within(self.environment.start())
@@ -103,6 +115,12 @@ class EnvironmentRig:
         """Return when so many workers wait: all but the first may poll a moment after Ready."""
         async with asyncio.timeout(PATIENCE_S):
             while self.environment.free_slots < count:  # noqa: ASYNC110  # there is nothing to be told by
+                await asyncio.sleep(0.01)
+
+    async def told_of_faults(self, count: int) -> None:
+        """Return when so many faults have happened."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.effects) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
     async def process(self, program: str) -> psutil.Process:

@@ -4,10 +4,13 @@ What it hears it prints, and so does what it ends by.
 """
 
 import http.client
+import http.server
 import json
 import os
 import signal
+import socketserver
 import sys
+import threading
 import time
 from types import FrameType
 from typing import NoReturn
@@ -15,6 +18,7 @@ from typing import NoReturn
 API = os.environ["AWS_LAMBDA_RUNTIME_API"]
 NAME = os.path.basename(sys.argv[0])
 PREFIX = "/2020-01-01/extension/"
+RECEIVED: list[dict[str, object]] = []
 
 
 def hang() -> NoReturn:
@@ -37,6 +41,41 @@ def request(method: str, path: str, headers: dict[str, str], body: str | None = 
     return connection.getresponse()
 
 
+class HttpListener(http.server.BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        RECEIVED.extend(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: a line would be another event."""
+
+
+class TcpListener(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        while line := self.rfile.readline():
+            RECEIVED.append(json.loads(line))
+
+
+def subscribe(protocol: str, identifier: dict[str, str]) -> None:
+    """To all events; those received are told in the end."""
+    handler = HttpListener if protocol == "http" else TcpListener
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    port = server.server_address[1]
+    where = {"URI": f"http://sandbox.localdomain:{port}"} if protocol == "http" else {"port": port}
+    wish = {
+        "schemaVersion": "2022-12-13",
+        "types": ["platform", "function"],
+        "buffering": {"timeoutMs": 25},
+        "destination": {"protocol": protocol.upper(), **where},
+    }
+    connection = http.client.HTTPConnection(API)
+    connection.request("PUT", "/2022-07-01/telemetry", json.dumps(wish), identifier)
+    assert connection.getresponse().status == 200
+
+
 def main() -> None:
     wish, _, argument = os.environ.get(f"PROBE_{NAME.upper()}", "").partition(" ")
     signal.signal(signal.SIGTERM, leave)
@@ -54,10 +93,14 @@ def main() -> None:
         hang()
     if wish == "variables":
         say(variables=dict(os.environ))
+    if wish == "subscribe":
+        subscribe(argument, identifier)
     event = json.loads(request("GET", "event/next", identifier).read())
     say(got=event, at=time.time())
     if wish == "ignore":
         hang()
+    if wish == "subscribe":
+        say(received=[event["type"] for event in RECEIVED])
     say(leaves=True)
 
 

@@ -60,6 +60,8 @@ def answer(event: dict[str, str]) -> str:
             for _ in range(int(argument)):
                 file.write(bytes(1 << 20))
         return "written"
+    if what == "room":  # what fits in /tmp, in MiB
+        return str(os.statvfs("/tmp").f_bavail * os.statvfs("/tmp").f_bsize >> 20)
     if what == "variables":
         return json.dumps(dict(os.environ))
     if what == "hang":
