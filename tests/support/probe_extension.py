@@ -66,7 +66,7 @@ def subscribe(protocol: str, identifier: dict[str, str]) -> None:
     port = server.server_address[1]
     where = {"URI": f"http://sandbox.localdomain:{port}"} if protocol == "http" else {"port": port}
     wish = {
-        "schemaVersion": "2022-12-13",
+        "schemaVersion": "2025-01-29",
         "types": ["platform", "function"],
         "buffering": {"timeoutMs": 25},
         "destination": {"protocol": protocol.upper(), **where},
@@ -74,6 +74,14 @@ def subscribe(protocol: str, identifier: dict[str, str]) -> None:
     connection = http.client.HTTPConnection(API)
     connection.request("PUT", "/2022-07-01/telemetry", json.dumps(wish), identifier)
     assert connection.getresponse().status == 200
+
+
+def wait_for_report() -> list[object]:
+    """The types of all events received, once the end of a request is among them, or after a while."""
+    give_up = time.monotonic() + 1
+    while "platform.report" not in (types := [event["type"] for event in RECEIVED]) and time.monotonic() < give_up:
+        time.sleep(0.01)
+    return types
 
 
 def main() -> None:
@@ -100,7 +108,7 @@ def main() -> None:
     if wish == "ignore":
         hang()
     if wish == "subscribe":
-        say(received=[event["type"] for event in RECEIVED])
+        say(received=wait_for_report())
     say(leaves=True)
 
 
