@@ -68,6 +68,8 @@ class Event(TypedDict, total=False):
     requestId: str
     note: str
     openRequests: int
+    fault: str
+    effect: str
     errorType: str
     errorMessage: str
     output: list[str]
