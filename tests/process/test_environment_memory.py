@@ -147,3 +147,22 @@ def test_nothing_is_left_when_the_platform_is_killed(tmp_path: Path) -> None:
         platform.send_signal(signal.SIGKILL)
         psutil.wait_procs([guardian], timeout=PATIENCE_S)
     assert not made.exists()
+
+
+def test_what_is_left_when_the_guardian_is_killed_too_goes_at_the_next_start(tmp_path: Path) -> None:
+    home = cgroup_home()
+    tests = Path(__file__).parents[1]
+    with subprocess.Popen(
+        [sys.executable, "-c", _PLATFORM, str(tmp_path), str(tests)], stdout=subprocess.PIPE
+    ) as platform:
+        assert platform.stdout is not None
+        assert platform.stdout.readline() == b"up\n"
+        everyone = psutil.Process(platform.pid).children(recursive=True)
+        (guardian,) = psutil.Process(platform.pid).children()
+        platform.send_signal(signal.SIGSTOP)  # it shall not clean up for its guardian
+        guardian.kill()
+        platform.kill()
+        psutil.wait_procs(everyone, timeout=PATIENCE_S)
+    assert list(home.directory.glob(f"penstock-{platform.pid}-*"))
+    find_home()
+    assert not list(home.directory.glob(f"penstock-{platform.pid}-*"))

@@ -1,6 +1,7 @@
 """What a tree of processes holds: all of it, once, and without the platform's own part of the tree."""
 
 import os
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from penstock.environment.memory import tree as tree_module
 from penstock.environment.memory.tree import ProcessTree
 
 MIB = 1 << 20
@@ -59,3 +61,17 @@ def test_nothing_runs() -> None:
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
     assert not ProcessTree(ended.pid).holds_more_than(0)
+
+
+def test_the_same_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS; psutil can count on this machine as well."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(sys, "platform", "darwin")
+        names = runpy.run_path(tree_module.__file__)
+    tree = names["ProcessTree"](os.getpid())
+    with family(0), family(0):
+        assert tree.holds_more_than(115 * MIB)
+        assert not tree.holds_more_than(180 * MIB)
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    assert not names["ProcessTree"](ended.pid).holds_more_than(0)
