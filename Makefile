@@ -4,12 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= auto
+FUZZ ?= 200
 
-.PHONY: help install demo test lint clients bench lock clean
+.PHONY: help install demo test conformance fuzz lint clients bench lock clean
 
 help:
 	@echo "make demo     start examples/fastapi-streaming, stream it once, serve until Ctrl-C"
 	@echo "make test     everything that checks the project"
+	@echo "make conformance  AWS's own checklist of the APIs inside an environment, and the share that passes"
+	@echo "make fuzz     the APIs inside an environment, \$$(FUZZ) times as much as the tests do"
 	@echo "make install  .venv with penstock in $(BIN)"
 	@echo "make clients  what only the real-client tests need"
 	@echo "make bench    the measurements of the README"
@@ -31,6 +34,12 @@ demo: install
 
 test: install lint
 	$(BIN)/python -m pytest -n $(JOBS)
+
+conformance: install
+	PYTHONPATH=tests $(BIN)/python -m conformance.report -n $(JOBS)
+
+fuzz: install
+	PENSTOCK_FUZZ=$(FUZZ) $(BIN)/python -m pytest -p no:xdist --timeout 0 tests/unit/fuzz
 
 lint: install
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Subscribers over HTTP and TCP see a whole life: number 6 of the checklist of AWS's own suites, and what is near it."""
+"""Subscribers over HTTP and TCP see a whole life: number 6 of the checklist of AWS's own suites, and its kin."""
 
 import asyncio
 from collections.abc import AsyncIterator
