@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil  # while this is Linux: a test says it is not
 import pytest
 
 from penstock.environment.memory import tree as tree_module
@@ -72,6 +73,6 @@ def test_the_same_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> Non
     with family(0), family(0):
         assert tree.holds_more_than(115 * MIB)
         assert not tree.holds_more_than(180 * MIB)
-    with subprocess.Popen(["true"]) as ended:
+    with psutil.Popen(["true"]) as ended:
         ended.wait()
     assert not names["ProcessTree"](ended.pid).holds_more_than(0)
