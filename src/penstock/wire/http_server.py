@@ -12,6 +12,7 @@ from typing import Final, Protocol, cast
 
 import httptools
 
+from penstock.wire.acknowledge import acknowledge
 from penstock.wire.gather import Outbox, handle_read
 from penstock.wire.http_messages import CLOSE_HEAD_END, CONTINUE, plain_response
 
@@ -50,20 +51,11 @@ class Discard:
 
     __slots__ = ()
 
-    def body(self, chunk: bytes) -> None:
-        pass
-
-    def end(self) -> None:
-        pass
-
-    def lost(self) -> None:
-        pass
-
-    def pause_writing(self) -> None:
-        pass
-
-    def resume_writing(self) -> None:
-        pass
+    def body(self, chunk: bytes) -> None: ...
+    def end(self) -> None: ...
+    def lost(self) -> None: ...
+    def pause_writing(self) -> None: ...
+    def resume_writing(self) -> None: ...
 
 
 DISCARD: Final = Discard()
@@ -147,6 +139,8 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         handle_read(self._read, data)
+        if not self._received:
+            acknowledge(self.transport)
 
     def _read(self, data: bytes) -> None:
         self._unread += len(data)
