@@ -66,6 +66,17 @@ async def test_subscribers_hear_of_a_failed_init(tmp_path: Path) -> None:
     assert [event["shutdownReason"] for event in told if isinstance(event, dict)] == ["failure"]
 
 
+async def test_a_subscriber_that_was_still_busy_hears_of_it_when_it_asks(tmp_path: Path) -> None:
+    async with environment(
+        tmp_path, Shape({"PROBE_START": "exit 1", "PROBE_LISTENER": "late 0.5"}, ("listener",))
+    ) as rig:
+        await rig.failed_start()
+    heard, left = rig.said()
+    assert isinstance(heard["got"], dict)
+    assert heard["got"]["shutdownReason"] == "failure"
+    assert left == {"extension": "listener", "leaves": True}
+
+
 async def test_the_runtime_waits_for_every_extension(tmp_path: Path) -> None:
     """It is not started while one has not registered."""
     shape = Shape({"PROBE_ONE": "silent", "PROBE_START": "exit 9"}, ("one", "two"), init_timeout=1.0)

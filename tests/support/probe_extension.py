@@ -101,6 +101,8 @@ def main() -> None:
         hang()
     if wish == "variables":
         say(variables=dict(os.environ))
+    if wish == "late":
+        time.sleep(float(argument))
     if wish == "subscribe":
         subscribe(argument, identifier)
     event = json.loads(request("GET", "event/next", identifier).read())

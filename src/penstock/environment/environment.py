@@ -74,6 +74,7 @@ class Environment:
         self._reported_stack: tuple[str, ...] | None = None
         self._ended: StartError | None = None
         self._not_launched: str | None = None
+        self._tell_shutdown: Callable[[], object] | None = None
         self._changed = asyncio.Event()
         self._end: asyncio.Task[None] | None = None
 
@@ -221,6 +222,8 @@ class Environment:
 
     def _notice(self) -> None:
         self._changed.set()
+        if self._tell_shutdown:
+            self._clock.call_soon(self._tell_shutdown)
 
     def _report_error(self, error_type: str, body: bytes) -> None:
         """The first error told is the cause of whatever follows; by itself it ends nothing."""
@@ -342,14 +345,17 @@ class Environment:
         self.stopped.set()
 
     async def _end_in_order(self, reason: str) -> None:
-        """With an extension of any kind: the runtime first, then the extensions that asked for SHUTDOWN. Whoever does
-        not obey in time is killed, and so are at once the extensions that did not ask.
+        """With an extension of any kind: the runtime first, then the subscribers of SHUTDOWN, also those that ask for
+        their next event only now. Whoever does not obey in time is killed, and so are other extensions at once.
         """
         deadline = self._clock.monotonic() + SHUTDOWN_TOTAL_S
         deadline_ms = int((self._clock.epoch() + SHUTDOWN_TOTAL_S) * 1000)
         await self._processes.terminate(RUNTIME, SHUTDOWN_RUNTIME_S)
         self._processes.end((RUNTIME,))
         await self._apis.telemetry.flush(_FLUSH_S)
-        told = self._apis.extensions.shut_down(reason, deadline_ms)
-        self._processes.end(self._processes.running - told)
-        await self._processes.wait_for(told, deadline - self._clock.monotonic())
+        extensions = self._apis.extensions
+        self._tell_shutdown = lambda: extensions.shut_down(reason, deadline_ms)
+        self._tell_shutdown()
+        subscribers = {extension.name for extension in extensions.extensions if "SHUTDOWN" in extension.events}
+        self._processes.end(self._processes.running - subscribers)
+        await self._processes.wait_for(subscribers, deadline - self._clock.monotonic())
