@@ -11,6 +11,7 @@ import pytest
 from support.calls import PATIENCE_S, Call
 from support.gate import Gate, Visit
 from support.projects import Shape
+from support.sandbox_rig import need_namespaces
 from support.up import Up, eventually, running, shared_cache
 from support.web_adapter import BINARY, SLOTS, layer_flags, make_site
 
@@ -246,3 +247,21 @@ def test_the_end_of_up_waits_for_streams_and_leaves_nothing(mortal: Up, gate: Ga
     assert mortal.ended() == 0
     assert not adapter.is_running()
     mortal.assert_nothing_left(0)
+
+
+@pytest.mark.parametrize("flags", [("--network", "isolated"), ("--no-namespaces",)], ids=" ".join)
+def test_in_each_kind_of_environment(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, gate: Gate, flags: tuple[str, ...]
+) -> None:
+    """Networks of their own, with the address that AWS has; or no namespaces at all, and paths rewritten."""
+    isolated = "isolated" in flags
+    if isolated:
+        need_namespaces()
+    flags += layer_flags()
+    project = make_site(tmp_path / "site", gate)
+    with running(project, shared_cache(tmp_path_factory), *flags, environments=2) as up:
+        adapters = [up.adapter(environment) for environment in up.environments]
+        assert [adapter.name() for adapter in adapters] == [BINARY] * 2
+        addresses = {adapter.environ()["AWS_LAMBDA_RUNTIME_API"] for adapter in adapters}
+        assert addresses == {"127.0.0.1:9001"} if isolated else len(addresses) == 2
+        assert len(up.get("/pieces?16").body) == 16 * 65536

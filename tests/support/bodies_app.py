@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ENVIRONMENT = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"][-32:]
@@ -142,7 +143,8 @@ ROUTES: dict[str, Callable[[App, str], None]] = {
 
 
 def leave(signum: int, frame: object) -> None:
-    greet("term")
+    with suppress(OSError):  # not from a network of its own
+        greet("term")
     os._exit(0)
 
 
