@@ -11,8 +11,8 @@ FUZZ ?= 200
 help:
 	@echo "make demo     start examples/fastapi-streaming, stream it once, serve until Ctrl-C"
 	@echo "make test     everything that checks the project"
-	@echo "make conformance  AWS's own checklist of the APIs inside an environment, and the share that passes"
-	@echo "make fuzz     the APIs inside an environment, \$$(FUZZ) times as much as the tests do"
+	@echo "make conformance  the checklist of AWS's own suites for the APIs inside an environment"
+	@echo "make fuzz     try these APIs with $(FUZZ) times as much as the tests do"
 	@echo "make install  .venv with penstock in $(BIN)"
 	@echo "make clients  what only the real-client tests need"
 	@echo "make bench    the measurements of the README"

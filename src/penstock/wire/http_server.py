@@ -21,6 +21,9 @@ Headers = list[tuple[bytes, bytes]]
 # Bytes waiting in user space before a writer is told to pause; the mark asyncio and uvicorn use.
 HIGH_WATER: Final = 64 * 1024
 
+# Answers waiting for a peer that asks on and on and reads none of them, before its requests are left unread (assumed).
+MAX_UNTAKEN: Final = 1024 * 1024
+
 # What a peer may still send of a request that was answered already, so that it comes to read the answer (assumed).
 MAX_DISCARDED: Final = 64 * 1024 * 1024
 
@@ -74,6 +77,7 @@ class HttpConnection(asyncio.Protocol):
         "_answered",
         "_exchange",
         "_header_bytes",
+        "_held",
         "_ignoring",
         "_in_body",
         "_lost",
@@ -114,15 +118,14 @@ class HttpConnection(asyncio.Protocol):
         self._answered = True  # and so is our answer to it
         self._ignoring = False  # what else arrives is not for us: close after this answer
         self._in_body = False  # the current request's head was handed to an exchange
+        self._held = False  # no request is read until the peer has taken its answers
         self._header_bytes = 0
         self._unread = 0  # bytes since the parser last completed a head or gave a piece of a body
-        self.method = b""
-        self.target = b""
+        self.method = self.target = b""
         self.headers: Headers = []
         self.trailers: Headers = []
         self.keep_alive = True
-        self.http_1_0 = False
-        self.writing_paused = False
+        self.http_1_0 = self.writing_paused = False
 
     # --- transport ---
 
@@ -191,6 +194,9 @@ class HttpConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         self.writing_paused = False
         self._exchange.resume_writing()
+        if self._held:
+            self._held = False
+            self.resume_reading()
 
     # --- parser ---
 
@@ -233,12 +239,8 @@ class HttpConnection(asyncio.Protocol):
         # A 1.0 client reuses a connection only when told so in every answer: none of ours does.
         self.keep_alive = not self.http_1_0 and parser.should_keep_alive()
         self._exchange = self._open_exchange(self)
-        self._continue()
-
-    def _continue(self) -> None:
-        """The door wants the body of a client that waits for leave to send it."""
         if not self._answered and (b"expect", b"100-continue") in self.headers and not self.http_1_0:
-            self._outbox.write(CONTINUE)
+            self._outbox.write(CONTINUE)  # the door wants the body of a client that waits for leave to send it
 
     def on_body(self, body: bytes) -> None:
         if not self._ignoring:
@@ -334,6 +336,9 @@ class HttpConnection(asyncio.Protocol):
         self._exchange = DISCARD
         if self._ignoring or not self.keep_alive:
             self._close()
+        elif self.writing_paused and self.transport.get_write_buffer_size() > MAX_UNTAKEN:
+            self._held = True
+            self.transport.pause_reading()
 
     def cut(self, *, framed: bool) -> None:
         """End the connection in the middle of an answer, so that the peer can tell.
@@ -356,7 +361,7 @@ class HttpConnection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if not self._ignoring:
+        if not (self._held or self._ignoring):
             self.transport.resume_reading()
 
 
