@@ -27,7 +27,8 @@ _OUTPUT_SECONDS: Final = 1.0
 """How long output may still come out of the pipes once every process is gone."""
 _SHARED_OUTPUT: Final = "workers share one output, and those that die go unnoticed; a shorter TMPDIR helps"
 
-_FILLER: Final = ("sh", "-c", 'exec cat /dev/zero >"$(mktemp -p /tmp penstock-fault.XXXXXX)" 2>&1')
+# Its output stays open as descriptor 3, so that its end is the end of the filling.
+_FILLER: Final = ("sh", "-c", 'exec 3>&1; exec cat /dev/zero >"$(mktemp -p /tmp penstock-fault.XXXXXX)" 2>&1')
 
 
 class EnvironmentProcesses:
