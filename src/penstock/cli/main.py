@@ -17,6 +17,7 @@ from penstock.cli.up import up as run_up
 from penstock.environment.faults import parse_fault
 from penstock.model.errors import UserError
 from penstock.model.limits import MAX_ENVIRONMENTS
+from penstock.runtime_api.bandwidth import AWS
 
 app = typer.Typer(
     name="penstock",
@@ -31,6 +32,11 @@ app.command("logs")(show_logs)
 class Network(enum.StrEnum):
     HOST = "host"
     ISOLATED = "isolated"
+
+
+class StreamBandwidth(enum.StrEnum):
+    UNLIMITED = "unlimited"
+    AWS = "aws"
 
 
 def _print_version(wanted: bool) -> None:
@@ -90,6 +96,10 @@ def up_command(
             min=0.1, metavar="SECONDS", help="How long an environment may take to start; AWS's 130 by default."
         ),
     ] = None,
+    bandwidth: Annotated[
+        StreamBandwidth,
+        typer.Option(help="How fast a response streams: as fast as it can, or like AWS 2 MB/s after the first 6 MB."),
+    ] = StreamBandwidth.UNLIMITED,
     fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -115,6 +125,7 @@ def up_command(
         drain=drain,
         init_timeout=init_timeout,
         faults=tuple(map(parse_fault, fault or [])),
+        bandwidth=AWS if bandwidth is StreamBandwidth.AWS else None,
     )
     raise typer.Exit(run_up(options, JsonReporter() if json else HumanReporter()))
 

@@ -25,6 +25,7 @@ from penstock.model.function import AuthType, Function
 from penstock.model.limits import MIN_INIT_TIMEOUT_S
 from penstock.packaging.package import Package, build_package
 from penstock.router import Router
+from penstock.runtime_api.bandwidth import Bandwidth
 from penstock.telemetry.log_writer import LogWriter
 from penstock.template import Stack
 from penstock.wire.listener import bind
@@ -54,6 +55,8 @@ class PlatformSettings:
     init_timeout: float | None = None
     faults: tuple[Fault, ...] = ()
     """Each happens once to each function."""
+    bandwidth: Bandwidth | None = None
+    """Of each streamed response; as fast as it can be by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,7 @@ class Platform:
             if settings.faults
             else None,
             runtime_root=package.runtime_root,
+            bandwidth=settings.bandwidth,
         )
         router = Router()
         writer = LogWriter(log_path(settings.state, function.logical_id), clock)

@@ -13,6 +13,7 @@ from penstock.cli.clock import LoopClock
 from penstock.cli.platform import Platform, PlatformSettings
 from penstock.cli.reporter import Reporter
 from penstock.environment.faults import Fault
+from penstock.runtime_api.bandwidth import Bandwidth
 from penstock.template import Stack, load_stack
 
 
@@ -33,6 +34,7 @@ class UpOptions:
     drain: float
     init_timeout: float | None
     faults: tuple[Fault, ...] = ()
+    bandwidth: Bandwidth | None = None
 
 
 async def _nothing(urls: Mapping[str, str]) -> None:
@@ -97,4 +99,5 @@ def _platform_settings(options: UpOptions) -> PlatformSettings:
         drain=options.drain,
         init_timeout=options.init_timeout,
         faults=options.faults,
+        bandwidth=options.bandwidth,
     )

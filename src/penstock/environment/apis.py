@@ -10,6 +10,7 @@ from penstock.model.function import Function
 from penstock.model.limits import MAX_RUNTIME_HEADER_BYTES
 from penstock.runtime_api import messages as runtime_messages
 from penstock.runtime_api.api import InvocationObserver, RuntimeApi
+from penstock.runtime_api.bandwidth import Bandwidth
 from penstock.telemetry_api import messages as telemetry_messages
 from penstock.telemetry_api.api import TelemetryApi
 from penstock.telemetry_api.destinations import OpenSocket
@@ -21,7 +22,7 @@ from penstock.wire.listener import Listener
 class EnvironmentApis:
     """`on_change()`: something that init may wait for happened. `on_error(error_type, body)`: the runtime or an
     extension reported an init or exit error; the first one names the cause of what follows. `open_socket` makes a
-    socket in the environment's network, to reach those who subscribed to telemetry.
+    socket in the environment's network, to reach those who subscribed to telemetry. `bandwidth` bounds streams.
     """
 
     def __init__(
@@ -33,11 +34,14 @@ class EnvironmentApis:
         on_change: Callable[[], None],
         on_error: Callable[[str, bytes], None],
         open_socket: OpenSocket,
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         self.polled = False
         self._on_change = on_change
         self._stalled: tuple[bytes, ...] = ()
-        self.runtime = RuntimeApi(clock, observer, on_first_poll=self._first_poll, on_init_error=on_error)
+        self.runtime = RuntimeApi(
+            clock, observer, on_first_poll=self._first_poll, on_init_error=on_error, bandwidth=bandwidth
+        )
         identity = {
             "functionName": function.name,
             "functionVersion": function.version,

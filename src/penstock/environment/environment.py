@@ -59,7 +59,14 @@ class Environment:
         self._lifecycle = Lifecycle()
         self._subscriber_sockets = SubscriberSockets(self._open_socket)
         self._apis = EnvironmentApis(
-            function, spec.account_id, clock, self, self._notice, self._report_error, self._subscriber_sockets.open
+            function,
+            spec.account_id,
+            clock,
+            self,
+            self._notice,
+            self._report_error,
+            self._subscriber_sockets.open,
+            spec.bandwidth,
         )
         telemetry = self._apis.telemetry
         self.log = EnvironmentLog(writer, function, clock, self.environment_id, self.log_stream, telemetry)

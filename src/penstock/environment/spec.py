@@ -6,6 +6,7 @@ from pathlib import Path
 from penstock.environment.faults import FaultPlan
 from penstock.environment.memory import CgroupHome
 from penstock.model.function import Function
+from penstock.runtime_api.bandwidth import Bandwidth
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +14,7 @@ class EnvironmentSpec:
     """`task_root`, `opt_root`, `lang_root` and `runtime_root` become /var/task, /opt, /var/lang and /var/runtime; what
     needs no /var/runtime has none. `keep_visible` stays readable besides. Private directories of environments are made
     in `work_root`. `init_timeout` in seconds. Without a `memory_home` for cgroups, memory is counted instead.
-    `faults` are shared by the environments.
+    `faults` are shared by the environments. Without a `bandwidth` streams are as fast as they can be.
     """
 
     function: Function
@@ -30,3 +31,4 @@ class EnvironmentSpec:
     runtime_root: Path | None = None
     memory_home: CgroupHome | None = None
     faults: FaultPlan | None = None
+    bandwidth: Bandwidth | None = None

@@ -15,6 +15,7 @@ from penstock.model.errors import FunctionError, InvocationError, PlatformError
 from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_ERROR_BODY_BYTES, MAX_IDLE_POLLS, MAX_TIMED_OUT_IDS
 from penstock.runtime_api import error_body, error_cause, messages
+from penstock.runtime_api.bandwidth import Bandwidth, Pacer
 from penstock.runtime_api.exchanges import BodyStart, Poll, ResponsePost
 from penstock.runtime_api.running import Outcome, Running
 from penstock.wire.http_messages import METHOD_NOT_ALLOWED, NOT_FOUND
@@ -38,7 +39,8 @@ class RuntimeApi:
     """State of one environment's Runtime API.
 
     `on_first_poll()` is called when the first `/next` arrives, which ends the runtime's part of init;
-    `on_init_error(error_type, body)` on the first `/init/error`, which by itself ends nothing.
+    `on_init_error(error_type, body)` on the first `/init/error`, which by itself ends nothing. Streamed responses come
+    as fast as they can without a `bandwidth`.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class RuntimeApi:
         *,
         on_first_poll: Callable[[], None],
         on_init_error: Callable[[str, bytes], None],
+        bandwidth: Bandwidth | None = None,
     ) -> None:
         self._clock = clock
         self._observer = observer
         self._on_first_poll = on_first_poll
         self._on_init_error = on_init_error
+        self._bandwidth = bandwidth
         self._polled = False
         self._init_error = False
         self._idle: deque[Poll] = deque()
@@ -180,7 +184,10 @@ class RuntimeApi:
             running.fail(FunctionError("Runtime.InvalidResponseModeHeader"))
             return answer(connection, messages.INVALID_RESPONSE_MODE)
         content_type = headers.get(b"content-type", b"application/octet-stream").decode("latin-1")
-        return ResponsePost(connection, running, content_type, streaming=mode == _STREAMING)
+        if mode != _STREAMING:
+            return ResponsePost(connection, running, content_type, streaming=False)
+        pacer = Pacer(connection, self._bandwidth, self._clock) if self._bandwidth else None
+        return ResponsePost(connection, running, content_type, streaming=True, pacer=pacer)
 
     def _post_error(self, connection: HttpConnection, request_id: str) -> Exchange:
         headers = dict(connection.headers)

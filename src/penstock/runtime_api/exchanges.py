@@ -7,6 +7,7 @@ from collections.abc import Callable
 from penstock.model.errors import FunctionError
 from penstock.model.limits import MAX_BUFFERED_RESPONSE_BYTES, MAX_STREAMED_RESPONSE_BYTES
 from penstock.runtime_api import messages
+from penstock.runtime_api.bandwidth import Pacer
 from penstock.runtime_api.running import Running
 from penstock.wire.http_server import Discard, HttpConnection
 
@@ -56,18 +57,27 @@ class BodyStart(Discard):
 
 
 class ResponsePost(Discard):
-    """`POST /response`: every chunk goes into the sink as it arrives."""
+    """`POST /response`: every chunk goes into the sink as it arrives, or as a streamed response's `pacer` allows."""
 
-    __slots__ = ("_connection", "_limit", "_running", "_sink", "_size")
+    __slots__ = ("_connection", "_limit", "_pacer", "_running", "_sink", "_size")
 
-    def __init__(self, connection: HttpConnection, running: Running, content_type: str, *, streaming: bool) -> None:
+    def __init__(
+        self,
+        connection: HttpConnection,
+        running: Running,
+        content_type: str,
+        *,
+        streaming: bool,
+        pacer: Pacer | None = None,
+    ) -> None:
         self._connection = connection
         self._running = running
         self._sink = running.invocation.sink
         self._size = 0
         self._limit = MAX_STREAMED_RESPONSE_BYTES if streaming else MAX_BUFFERED_RESPONSE_BYTES
+        self._pacer = pacer
         running.respond(self)
-        self._sink.begin(content_type, streaming=streaming, source=connection)
+        self._sink.begin(content_type, streaming=streaming, source=pacer or connection)
 
     def body(self, chunk: bytes) -> None:
         self._size += len(chunk)
@@ -76,8 +86,12 @@ class ResponsePost(Discard):
             self._running.fail(FunctionError("Function.ResponseSizeTooLarge", message), messages.TOO_LARGE)
         else:
             self._sink.write(chunk)
+            if self._pacer:
+                self._pacer.relayed(len(chunk))
 
     def end(self) -> None:
+        if self._pacer:
+            self._pacer.end()
         error = _trailer_error(self._connection)
         if error:
             self._running.fail(error, messages.ACCEPTED)
@@ -87,9 +101,13 @@ class ResponsePost(Discard):
 
     def lost(self) -> None:
         """The body stopped short of its end: nobody may take it for whole."""
+        if self._pacer:
+            self._pacer.cancel()
         self._running.fail(FunctionError("Runtime.TruncatedResponse"))
 
     def superseded(self, answer: bytes) -> None:
+        if self._pacer:
+            self._pacer.cancel()
         if self._connection.answerable:
             self._connection.respond(answer)
             self._connection.resume_reading()
