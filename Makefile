@@ -39,7 +39,7 @@ conformance: install
 	PYTHONPATH=tests $(BIN)/python -m conformance.report -n $(JOBS)
 
 fuzz: install
-	PENSTOCK_FUZZ=$(FUZZ) $(BIN)/python -m pytest -p no:xdist --timeout 0 tests/unit/fuzz
+	PENSTOCK_FUZZ=$(FUZZ) $(BIN)/python -m pytest -p no:xdist --timeout 0 tests/unit/fuzz tests/unit/wire/test_http_connection_fuzz.py
 
 lint: install
 	$(BIN)/ruff check .

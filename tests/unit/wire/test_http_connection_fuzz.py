@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from penstock.wire.http_messages import response
 from penstock.wire.http_server import Discard, Exchange, HttpConnection
+from support.fuzzing import TRIED, examples
 from support.transport import Peer
 
 OK = response(200, b"text/plain", b"ok")
@@ -59,6 +60,7 @@ class Fuzzed:
         return self._lives[-1]
 
     def check(self, goodbye: Callable[[Peer], None]) -> None:
+        TRIED["streams of bytes for one connection"] += 1
         for life in self._lives:
             life.answer_late()
         self.peer.settle()
@@ -83,7 +85,7 @@ sizes = st.lists(st.integers(1, 40), max_size=20)
 goodbyes = st.sampled_from([Peer.hang_up, Peer.reset])
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=structured, sizes=sizes, answer_at=st.integers(1, 3), goodbye=goodbyes)
 def test_requests_in_pieces(data: bytes, sizes: list[int], answer_at: int, goodbye: Callable[[Peer], None]) -> None:
     fuzzed = Fuzzed(answer_at)
@@ -91,7 +93,7 @@ def test_requests_in_pieces(data: bytes, sizes: list[int], answer_at: int, goodb
     fuzzed.check(goodbye)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(pieces=st.lists(st.binary(min_size=1, max_size=80), max_size=12), answer_at=st.integers(1, 3))
 def test_any_bytes(pieces: list[bytes], answer_at: int) -> None:
     fuzzed = Fuzzed(answer_at)
@@ -99,7 +101,7 @@ def test_any_bytes(pieces: list[bytes], answer_at: int) -> None:
     fuzzed.check(Peer.hang_up)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(data=structured, sizes=sizes)
 def test_retired_connection_ends(data: bytes, sizes: list[int]) -> None:
     fuzzed = Fuzzed(3)
