@@ -27,6 +27,10 @@ NAME: Final = f"Lambda Web Adapter {VERSION}"
 # Some 130 crates with link-time optimisation: under two minutes on two cores of today.
 BUILD_LIMIT_S: Final = 1500.0
 PROGRESS_EVERY_S: Final = 30.0
+LOOK_EVERY_S: Final = 0.5
+
+# Signals that came. Noted and not raised: an exception between the start of cargo and our care for it would orphan it.
+STOPPED: Final[list[int]] = []
 
 
 class Missing(Exception):
@@ -140,14 +144,19 @@ def build(cargo: str, folder: Path, environ: Mapping[str, str]) -> None:
 
 def attend(process: "subprocess.Popen[bytes]", log: Path) -> int:
     """Wait for cargo's exit code, saying now and then how far it is. Raises Missing when it takes too long."""
-    began = time.monotonic()
-    while (waited := time.monotonic() - began) < BUILD_LIMIT_S:
-        try:
-            return process.wait(PROGRESS_EVERY_S)
-        except subprocess.TimeoutExpired:
+    began = said = time.monotonic()
+    while (now := time.monotonic()) < began + BUILD_LIMIT_S:
+        if STOPPED:
+            sys.exit(128 + STOPPED[0])
+        if now > said + PROGRESS_EVERY_S:
+            said = now
             compiled = log.read_text(errors="replace").count("Compiling ")
             say(f"{NAME}: still building, {compiled} crates so far")
-    raise Missing(f"cargo was stopped after {waited:.0f} s; `make clients` goes on where it was (see {log})")
+        try:
+            return process.wait(LOOK_EVERY_S)
+        except subprocess.TimeoutExpired:
+            continue
+    raise Missing(f"cargo was stopped after {BUILD_LIMIT_S:g} s; `make clients` goes on where it was (see {log})")
 
 
 def reason(log: Path) -> str:
@@ -157,13 +166,7 @@ def reason(log: Path) -> str:
     return error if lines[-1:] in ([], [error]) else f"{error}; {lines[-1]}"
 
 
-def leave(signum: int, frame: object) -> None:
-    sys.exit(128 + signum)
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, leave)  # as an exception, which ends cargo too
-    try:
-        sys.exit(main(sys.argv[1:], os.environ))
-    except KeyboardInterrupt:
-        sys.exit(130)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, lambda signum, _: STOPPED.append(signum))
+    sys.exit(main(sys.argv[1:], os.environ))
