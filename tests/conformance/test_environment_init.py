@@ -80,6 +80,8 @@ async def test_rt_133_142_init_takes_too_long(waits_for: str, tmp_path: Path, mo
         assert failed.error_type == "Sandbox.Timedout"
         [(_, report)] = rig.records("platform.initReport")
         assert report["status"] == "timeout"
+        runtime = [record["status"] for _, record in rig.records("platform.initRuntimeDone")]
+        assert runtime == (["success"] if waits_for == "extension" else [])
         # How far the extension had come is told all the same.
         [(_, extension)] = rig.records("platform.extension")
         state = "Started" if waits_for == "registration" else "Registered"
@@ -91,6 +93,7 @@ async def test_rt_133_142_init_takes_too_long(waits_for: str, tmp_path: Path, mo
 async def test_rt_134_135_runtime_cannot_be_executed(bare: ScriptedEnvironment, code: int) -> None:
     bare.refusals[RUNTIME] = SpawnError(code, "no")
     assert (await bare.begin().failure()).error_type == "Runtime.InvalidEntrypoint"
+    assert [record["status"] for _, record in bare.records("platform.initRuntimeDone")] == ["error"]
 
 
 async def test_rt_136_runtime_dies_in_init_for_want_of_memory(bare: ScriptedEnvironment) -> None:
@@ -122,6 +125,8 @@ async def test_extension_dies_in_init(
         await rig.spawned()
     rig.sandbox.exit("ext", returncode, signum)
     assert (await rig.failure()).error_type == "Extension.Crash"
+    # Nothing is told of a runtime that was never launched.
+    assert len(rig.records("platform.initRuntimeDone")) == registered
 
 
 async def test_rt_143_init_that_is_called_off_tells_of_its_extensions(rig: ScriptedEnvironment) -> None:
@@ -173,6 +178,7 @@ async def test_rt_176_more_than_ten_extensions(tmp_path: Path, monkeypatch: pyte
 async def test_rt_150_no_bootstrap(bare: ScriptedEnvironment, tmp_path: Path) -> None:
     (tmp_path / "task" / "bootstrap").unlink()
     assert (await bare.begin().failure()).error_type == "Runtime.InvalidEntrypoint"
+    assert bare.records("platform.initRuntimeDone") == []
 
 
 async def test_rt_164_after_a_failed_init_nothing_is_taken(bare: ScriptedEnvironment) -> None:

@@ -81,6 +81,7 @@ class Environment:
         self._reported_stack: tuple[str, ...] | None = None
         self._ended: StartError | None = None
         self._not_launched: str | None = None
+        self._runtime_launched = False
         self._tell_shutdown: Callable[[], object] | None = None
         self._changed = asyncio.Event()
         self._end: asyncio.Task[None] | None = None
@@ -198,9 +199,9 @@ class Environment:
             await self._launch(name)
         await self._until(lambda: self._apis.extensions.all_registered)
         variables = runtime_variables(function, self._processes.identity)
-        await self._processes.spawn_runtime(
-            RUNTIME, runtime_command(function, variables, self._spec.task_root, self._spec.opt_root), variables
-        )
+        command = runtime_command(function, variables, self._spec.task_root, self._spec.opt_root)
+        self._runtime_launched = True
+        await self._processes.spawn_runtime(RUNTIME, command, variables)
         if self._faults:
             self._faults.initializing()
         await self._until(lambda: self._apis.polled)
@@ -268,7 +269,8 @@ class Environment:
         status: records.Status = "success"
         if failure:
             status = "timeout" if failure.error_type == "Sandbox.Timedout" else "error"
-            if not self._apis.polled:
+            # Nothing is told of a runtime that was not launched, nor of one that was waited for too long.
+            if self._runtime_launched and not self._apis.polled and status != "timeout":
                 done = records.init_runtime_done(status, failure.error_type)
                 self.log.platform("platform.initRuntimeDone", done)
         for extension in self._apis.extensions.extensions:
