@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -115,9 +116,14 @@ def test_its_end_is_cargos_end(tmp_path: Path, environ: dict[str, str]) -> None:
     calls = tmp_path / "calls"
     eventually(lambda: calls.exists() and calls.read_text().endswith("\n"), "the start of cargo")
     started = [psutil.Process(int(pid)) for pid in calls.read_text().split()]
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 128 + signal.SIGTERM
-    eventually(lambda: all(map(has_ended, started)), "the end of cargo and its child")
+    try:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 128 + signal.SIGTERM
+        eventually(lambda: all(map(has_ended, started)), "the end of cargo and its child")
+    finally:
+        for one in (process, *started):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
 
 
 def has_ended(process: psutil.Process) -> bool:
