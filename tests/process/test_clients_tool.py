@@ -121,7 +121,8 @@ def test_its_end_is_cargos_end(tmp_path: Path, environ: dict[str, str]) -> None:
         assert process.wait(20) == 128 + signal.SIGTERM
         eventually(lambda: all(map(has_ended, started)), "the end of cargo and its child")
     finally:
-        for one in (process, *started):
+        process.kill()
+        for one in started:
             with suppress(psutil.NoSuchProcess):
                 one.kill()
 
