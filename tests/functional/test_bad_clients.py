@@ -120,3 +120,13 @@ async def test_answers_that_a_client_does_not_take_do_not_gather(rig: UrlRig) ->
     line.writer.transport.resume_reading()  # type: ignore[attr-defined]
     for _ in range(asked // 1000):
         assert await within(line.reader.readexactly(1000 * one)) == PONG * 1000
+
+
+async def test_a_worker_that_asked_for_more_while_it_waited_and_left_is_no_slot(rig: UrlRig) -> None:
+    troubled = rig.environments[0]
+    line = (await rig.worker(0)).line
+    line.send(request("GET", "/2018-06-01/ping"))
+    [connection] = troubled.listener._connections
+    await until(lambda: connection._ignoring)
+    line.hang_up()
+    await until(lambda: troubled.free_slots == 0)

@@ -260,9 +260,10 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(HEADERS_TOO_LARGE)
 
     def _ignore_rest(self) -> None:
-        """What follows the request under way is not read."""
+        """What follows the request under way is thrown away, but read: or nobody would hear the peer hang up."""
         self._ignoring = True
-        self.transport.pause_reading()
+        self._unread = 0
+        self.transport.resume_reading()
 
     def _refuse(self, response: bytes) -> None:
         """Answer what cannot be understood, then close: the bytes that follow have no known meaning."""

@@ -4,6 +4,7 @@ import pytest
 
 from penstock.wire.http_messages import response
 from penstock.wire.http_server import (
+    MAX_DISCARDED,
     Exchange,
     HttpConnection,
     answer,
@@ -79,12 +80,24 @@ def test_pipelined_request_is_left_unanswered_and_the_first_is_told_so(pieces: t
     assert door.exchanges[0].calls == ["end"]
 
 
-def test_pipelining_stops_the_reading() -> None:
+def test_who_pipelined_and_hangs_up_is_heard() -> None:
     door = Door()
     door.peer.send(GET + b"GET")
-    assert not door.peer.transport.reading
-    door.last.connection.resume_reading()
-    assert not door.peer.transport.reading
+    door.last.connection.pause_reading()
+    assert door.peer.transport.reading
+    door.peer.send(GET * 1000)
+    assert len(door.exchanges) == 1
+    door.peer.hang_up()
+    assert door.last.calls[-1] == "lost"
+
+
+def test_there_is_an_end_to_what_may_be_pipelined() -> None:
+    door = Door()
+    door.peer.send(GET + b"GET")
+    door.peer.send(*[b"x" * (MAX_DISCARDED // 4)] * 4)
+    assert not door.peer.transport.aborted
+    door.peer.send(b"x")
+    assert door.peer.transport.aborted
 
 
 def test_description_of_a_request_survives_what_was_pipelined_after_it() -> None:
