@@ -13,7 +13,7 @@ from penstock.model.function import Function, InvokeMode
 from penstock.model.limits import MAX_URL_HEADER_BYTES
 from penstock.router import Router
 from penstock.wire.http_server import Exchange, HttpConnection
-from penstock.wire.listener import Listener
+from penstock.wire.listener import BURST_HANDLES, Listener
 
 
 class FunctionUrl:
@@ -36,7 +36,7 @@ class FunctionUrl:
 
     async def serve(self, sock: socket.socket) -> None:
         """Take requests from a bound socket."""
-        await self._listener.start(sock)
+        await self._listener.start(sock, BURST_HANDLES)
         port = sock.getsockname()[1]
         self.identity = UrlIdentity(self.identity.url_id, self.identity.domain_name, port)
 

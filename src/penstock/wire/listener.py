@@ -3,9 +3,15 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Self
+from typing import Final, Self
 
 from penstock.wire.http_server import Exchange, HttpConnection
+
+
+# libuv takes one waiting connection per turn of the loop and handle. A burst of new clients would wait for as many
+# turns, each with its share of other work, so a public door listens through several handles on the one socket.
+# https://github.com/libuv/libuv/pull/3696
+BURST_HANDLES: Final = 8
 
 
 class Listener:
@@ -15,15 +21,19 @@ class Listener:
         self._open_exchange = open_exchange
         self._max_header_bytes = max_header_bytes
         self._connections: set[HttpConnection] = set()
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._stopped = False
         self._empty = asyncio.Event()
 
-    async def start(self, sock: socket.socket) -> Self:
-        """Serve on a socket that is bound already; it belongs to the listener from now on."""
+    async def start(self, sock: socket.socket, handles: int = 1) -> Self:
+        """Serve on a socket that is bound already; it belongs to the listener from now on.
+
+        `handles` is how many new connections one turn of the event loop may take.
+        """
         loop = asyncio.get_running_loop()
-        # As many waiting connects as the kernel lets us: a burst must reach the door to be answered with 429.
-        self._server = await loop.create_server(self._accept, sock=sock, backlog=socket.SOMAXCONN)
+        for one in (sock, *(sock.dup() for _ in range(handles - 1))):
+            # As many waiting connects as the kernel lets us: a burst must reach the door to be answered with 429.
+            self._servers.append(await loop.create_server(self._accept, sock=one, backlog=socket.SOMAXCONN))
         return self
 
     def _accept(self) -> HttpConnection:
@@ -45,8 +55,8 @@ class Listener:
     def stop_accepting(self) -> None:
         """Accept no more connections; each one there is closes after the answer under way."""
         self._stopped = True
-        if self._server:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for connection in list(self._connections):
             connection.retire()
         self._tell_empty()
