@@ -7,7 +7,6 @@ from typing import Final, Self
 
 from penstock.wire.http_server import Exchange, HttpConnection
 
-
 # libuv takes one waiting connection per turn of the loop and handle. A burst of new clients would wait for as many
 # turns, each with its share of other work, so a public door listens through several handles on the one socket.
 # https://github.com/libuv/libuv/pull/3696
