@@ -11,26 +11,11 @@ from penstock.model.invocation import Invocation
 from penstock.runtime_api.exchanges import Poll
 from penstock.runtime_api.running import Outcome
 from penstock.wire.http_server import HttpConnection
-from support.clock import VirtualClock
+from support.clock import DeferringClock
 from support.functions import function
 from support.runtime_rig import ARN
 from support.sink import RecordingSink
 from support.transport import FakeTransport, Peer
-
-
-class DeferringClock(VirtualClock):
-    """What is to happen soon happens in `run_soon`, so that something else can come first."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.soon: list[Callable[[], object]] = []
-
-    def call_soon(self, callback: Callable[[], object]) -> None:
-        self.soon.append(callback)
-
-    def run_soon(self) -> None:
-        while self.soon:
-            self.soon.pop(0)()
 
 
 class ListenedPeer(Peer):

@@ -56,3 +56,18 @@ class VirtualClock:
             if timer.callback:
                 timer.callback()
         self._now = end
+
+
+class DeferringClock(VirtualClock):
+    """What is to happen soon happens in `run_soon`, so that something else can come first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.soon: list[Callable[[], object]] = []
+
+    def call_soon(self, callback: Callable[[], object]) -> None:
+        self.soon.append(callback)
+
+    def run_soon(self) -> None:
+        while self.soon:
+            self.soon.pop(0)()

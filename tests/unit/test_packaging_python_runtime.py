@@ -18,7 +18,7 @@ VARIABLES = {
     "LAMBDA_RUNTIME_DIR": "/var/runtime",
 }
 STANDARD = ["/usr/lib/python313.zip", "/usr/lib/python3.13", "/usr/lib/python3.13/lib-dynload"]
-HOST = ["/usr/lib/python3.13/site-packages", "/root/.local/lib/python3.13/site-packages"]
+HOST = ["/usr/lib/python3.13/site-packages", "/home/me/.local/lib/python3.13/site-packages"]
 LAYERS = ["/opt/python/lib/python3.13/site-packages", "/opt/python"]
 
 

@@ -111,9 +111,9 @@ def test_inside(path: str, top: str, inside: bool) -> None:
 
 def test_credentials_are_looked_for_wherever_the_tools_do() -> None:
     variables = {"AWS_SHARED_CREDENTIALS_FILE": "/secrets/keys", "AWS_CONFIG_FILE": ""}
-    assert layout.credential_files(variables, {"/home/u", "/root"}) == [
+    assert layout.credential_files(variables, {"/home/u", "/home/v"}) == [
         "/home/u/.aws",
-        "/root/.aws",
+        "/home/v/.aws",
         "/secrets/keys",
     ]
 

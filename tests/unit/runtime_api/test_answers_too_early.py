@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.apis_rig import DeferringClock
+from support.clock import DeferringClock
 from support.runtime_rig import INVOCATION, RuntimeRig, chunks
 from support.sink import RecordingSink
 

@@ -1,24 +1,9 @@
 """An invocation is reserved at once and sent when the loop comes to it: what may happen in between."""
 
-from collections.abc import Callable
-
 from penstock.model.errors import FunctionError
-from support.clock import VirtualClock
+from support.clock import DeferringClock
 from support.runtime_rig import RuntimeRig
 from support.sink import RecordingSink
-
-
-class DeferringClock(VirtualClock):
-    def __init__(self) -> None:
-        super().__init__()
-        self.soon: list[Callable[[], object]] = []
-
-    def call_soon(self, callback: Callable[[], object]) -> None:
-        self.soon.append(callback)
-
-    def run_soon(self) -> None:
-        while self.soon:
-            self.soon.pop(0)()
 
 
 class Rig(RuntimeRig):
