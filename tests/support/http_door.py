@@ -1,7 +1,8 @@
 """A door that records the requests of one connection and answers when told."""
 
+from penstock.wire.exchange import Discard, Exchange
 from penstock.wire.http_messages import response
-from penstock.wire.http_server import Discard, Exchange, HttpConnection
+from penstock.wire.http_server import HttpConnection
 from support.transport import Peer
 
 GET = b"GET /a?b=1 HTTP/1.1\r\nHost: x\r\nX-One: 1\r\n\r\n"

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import cast
 
-from penstock.wire.http_server import Exchange, HttpConnection
+from penstock.wire.exchange import Exchange
+from penstock.wire.http_server import HttpConnection
 
 PEER = ("198.51.100.7", 40_000)
 

@@ -25,7 +25,8 @@ from penstock.model.limits import MAX_RUNTIME_HEADER_BYTES
 from penstock.router import Router
 from penstock.runtime_api.api import RuntimeApi
 from penstock.runtime_api.running import Outcome
-from penstock.wire.http_server import Exchange, HttpConnection
+from penstock.wire.exchange import Exchange
+from penstock.wire.http_server import HttpConnection
 from penstock.wire.listener import Listener, bind
 from support.answers import Answer, read_answer
 from support.clock import VirtualClock

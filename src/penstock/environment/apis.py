@@ -14,8 +14,10 @@ from penstock.runtime_api.bandwidth import Bandwidth
 from penstock.telemetry_api import messages as telemetry_messages
 from penstock.telemetry_api.api import TelemetryApi
 from penstock.telemetry_api.destinations import OpenSocket
+from penstock.wire.bodies import answer
+from penstock.wire.exchange import Discard, Exchange
 from penstock.wire.http_messages import NOT_FOUND
-from penstock.wire.http_server import Discard, Exchange, HttpConnection, answer
+from penstock.wire.http_server import HttpConnection
 from penstock.wire.listener import Listener
 
 

@@ -14,8 +14,10 @@ import orjson
 from penstock.extensions_api import messages
 from penstock.extensions_api.extension import Extension, State
 from penstock.model.limits import MAX_ERROR_BODY_BYTES, MAX_EXTENSIONS
+from penstock.wire.bodies import CollectedBody, answer
+from penstock.wire.exchange import Discard, Exchange
 from penstock.wire.http_messages import METHOD_NOT_ALLOWED, NOT_FOUND
-from penstock.wire.http_server import CollectedBody, Discard, Exchange, HttpConnection, answer
+from penstock.wire.http_server import HttpConnection
 
 _KNOWN_TYPE: Final = re.compile(r"Extension\.[A-Z][a-zA-Z]+")
 

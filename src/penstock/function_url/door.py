@@ -12,7 +12,8 @@ from penstock.model.clock import Clock
 from penstock.model.function import Function, InvokeMode
 from penstock.model.limits import MAX_URL_HEADER_BYTES
 from penstock.router import Router
-from penstock.wire.http_server import Exchange, HttpConnection
+from penstock.wire.exchange import Exchange
+from penstock.wire.http_server import HttpConnection
 from penstock.wire.listener import BURST_HANDLES, Listener
 
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from penstock.wire.http_server import Headers
+from penstock.wire.http_messages import Headers
 
 # `connection` is between two hops (observed); cookies have a field of their own.
 _LEFT_OUT: Final = frozenset({"connection", "cookie"})

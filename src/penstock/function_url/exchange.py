@@ -8,7 +8,8 @@ from penstock.function_url.event import build_event
 from penstock.model import ids
 from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_REQUEST_BYTES
-from penstock.wire.http_server import Discard, HttpConnection
+from penstock.wire.exchange import Discard
+from penstock.wire.http_server import HttpConnection
 
 if TYPE_CHECKING:
     from penstock.function_url.door import FunctionUrl

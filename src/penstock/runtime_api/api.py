@@ -18,8 +18,10 @@ from penstock.runtime_api import error_body, error_cause, messages
 from penstock.runtime_api.bandwidth import Bandwidth, Pacer
 from penstock.runtime_api.exchanges import BodyStart, Poll, ResponsePost
 from penstock.runtime_api.running import Outcome, Running
+from penstock.wire.bodies import CollectedBody, answer
+from penstock.wire.exchange import Exchange
 from penstock.wire.http_messages import METHOD_NOT_ALLOWED, NOT_FOUND
-from penstock.wire.http_server import CollectedBody, Exchange, HttpConnection, answer
+from penstock.wire.http_server import HttpConnection
 
 _Route = tuple[bytes, Callable[[HttpConnection], Exchange]]
 """The method a path takes, and what handles it."""

@@ -9,7 +9,8 @@ from penstock.model.limits import MAX_BUFFERED_RESPONSE_BYTES, MAX_STREAMED_RESP
 from penstock.runtime_api import messages
 from penstock.runtime_api.bandwidth import Pacer
 from penstock.runtime_api.running import Running
-from penstock.wire.http_server import Discard, HttpConnection
+from penstock.wire.exchange import Discard
+from penstock.wire.http_server import HttpConnection
 
 
 class Poll(Discard):

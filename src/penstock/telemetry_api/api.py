@@ -22,8 +22,10 @@ from penstock.telemetry_api.destinations import (
 from penstock.telemetry_api.events import Backlog, Content, TelemetryEventType
 from penstock.telemetry_api.subscriber import Subscriber
 from penstock.telemetry_api.subscription import InvalidSubscription, Subscription, read_subscription
+from penstock.wire.bodies import CollectedBody, answer
+from penstock.wire.exchange import Exchange
 from penstock.wire.http_messages import METHOD_NOT_ALLOWED, NOT_FOUND
-from penstock.wire.http_server import CollectedBody, Exchange, HttpConnection, answer
+from penstock.wire.http_server import HttpConnection
 
 Identify: TypeAlias = Callable[[dict[bytes, bytes]], str | bytes]
 """Given a request's headers: the name of the registered extension that sent it, or the answer that refuses it."""

@@ -1,7 +1,10 @@
 """Pieces of HTTP/1.1 responses, built once at import."""
 
 from http import HTTPStatus
-from typing import Final
+from typing import Final, TypeAlias
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+"""In order, as they came."""
 
 STATUS_LINES: Final[dict[int, bytes]] = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus

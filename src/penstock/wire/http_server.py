@@ -8,15 +8,14 @@ leave pipelined requests unanswered, and clients must be ready to send them agai
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 import httptools
 
 from penstock.wire.acknowledge import acknowledge
+from penstock.wire.exchange import DISCARD, Exchange
 from penstock.wire.gather import Outbox, handle_read
-from penstock.wire.http_messages import CLOSE_HEAD_END, CONTINUE, plain_response
-
-Headers = list[tuple[bytes, bytes]]
+from penstock.wire.http_messages import CLOSE_HEAD_END, CONTINUE, Headers, plain_response
 
 # Bytes waiting in user space before a writer is told to pause; the mark asyncio and uvicorn use.
 HIGH_WATER: Final = 64 * 1024
@@ -29,39 +28,6 @@ MAX_DISCARDED: Final = 64 * 1024 * 1024
 
 BAD_REQUEST: Final = plain_response(400, b"Bad Request")
 HEADERS_TOO_LARGE: Final = plain_response(431, b"Request Header Fields Too Large")
-
-
-class Exchange(Protocol):
-    """One request and its answer, as a door handles it. Calls come from the event loop, in this order:
-    `body` any number of times, then `end`; `lost` at any moment before the answer is complete, and then no more.
-    """
-
-    def body(self, chunk: bytes) -> None: ...
-    def end(self) -> None:
-        """The request is complete; its trailers, if any, are in `connection.trailers`."""
-
-    def lost(self) -> None:
-        """The peer went away, or broke the protocol, before the answer was complete."""
-
-    def pause_writing(self) -> None:
-        """The peer reads more slowly than we write: stop the source of the bytes."""
-
-    def resume_writing(self) -> None: ...
-
-
-class Discard:
-    """An exchange already answered: what still arrives is thrown away. Also the base of simple exchanges."""
-
-    __slots__ = ()
-
-    def body(self, chunk: bytes) -> None: ...
-    def end(self) -> None: ...
-    def lost(self) -> None: ...
-    def pause_writing(self) -> None: ...
-    def resume_writing(self) -> None: ...
-
-
-DISCARD: Final = Discard()
 
 
 class HttpConnection(asyncio.Protocol):
@@ -364,36 +330,3 @@ class HttpConnection(asyncio.Protocol):
     def resume_reading(self) -> None:
         if not (self._held or self._ignoring):
             self.transport.resume_reading()
-
-
-def answer(connection: HttpConnection, response: bytes) -> Exchange:
-    """Answer before the body is read; what arrives of it is thrown away."""
-    connection.respond(response)
-    return DISCARD
-
-
-class CollectedBody(Discard):
-    """A request whose body is taken whole: `complete` gets it, or `too_large` refuses it and the connection closes."""
-
-    __slots__ = ("_complete", "_limit", "_parts", "_size", "_too_large", "connection")
-
-    def __init__(
-        self, connection: HttpConnection, complete: Callable[[bytes], None], limit: int, too_large: bytes
-    ) -> None:
-        self.connection = connection
-        self._complete = complete
-        self._limit = limit
-        self._too_large = too_large
-        self._size = 0
-        self._parts: list[bytes] = []
-
-    def body(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        if self._size > self._limit:
-            self.connection.keep_alive = False
-            self.connection.respond(self._too_large)
-        else:
-            self._parts.append(chunk)
-
-    def end(self) -> None:
-        self._complete(b"".join(self._parts))

@@ -5,7 +5,8 @@ import socket
 from collections.abc import Callable
 from typing import Final, Self
 
-from penstock.wire.http_server import Exchange, HttpConnection
+from penstock.wire.exchange import Exchange
+from penstock.wire.http_server import HttpConnection
 
 # libuv takes one waiting connection per turn of the loop and handle. A burst of new clients would wait for as many
 # turns, each with its share of other work, so a public door listens through several handles on the one socket.

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from penstock.wire.exchange import Discard, Exchange
 from penstock.wire.http_messages import response
-from penstock.wire.http_server import Discard, Exchange, HttpConnection
+from penstock.wire.http_server import HttpConnection
 from support.fuzzing import TRIED, examples
 from support.transport import Peer
 

@@ -3,14 +3,10 @@
 import httptools
 import pytest
 
+from penstock.wire.bodies import CollectedBody, answer
+from penstock.wire.exchange import Exchange
 from penstock.wire.http_messages import CONTINUE, response
-from penstock.wire.http_server import (
-    MAX_DISCARDED,
-    CollectedBody,
-    Exchange,
-    HttpConnection,
-    answer,
-)
+from penstock.wire.http_server import MAX_DISCARDED, HttpConnection
 from support.answers import read_answer, read_answers
 from support.http_door import GET, POST, Door
 from support.transport import Peer

@@ -2,13 +2,10 @@
 
 import pytest
 
+from penstock.wire.bodies import answer
+from penstock.wire.exchange import Exchange
 from penstock.wire.http_messages import response
-from penstock.wire.http_server import (
-    MAX_DISCARDED,
-    Exchange,
-    HttpConnection,
-    answer,
-)
+from penstock.wire.http_server import MAX_DISCARDED, HttpConnection
 from support.answers import read_answer, read_answers
 from support.http_door import CHUNKED, GET, POST, AtOnce, Door, Recorded
 from support.transport import Peer

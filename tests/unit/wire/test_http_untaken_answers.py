@@ -1,7 +1,8 @@
 """A client that asks on and on and reads no answer is left waiting before its answers fill the memory."""
 
+from penstock.wire.exchange import DISCARD, Exchange
 from penstock.wire.http_messages import response
-from penstock.wire.http_server import DISCARD, MAX_UNTAKEN, Exchange, HttpConnection
+from penstock.wire.http_server import MAX_UNTAKEN, HttpConnection
 from support.transport import Peer
 
 GET = b"GET / HTTP/1.1\r\n\r\n"
