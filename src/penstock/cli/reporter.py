@@ -48,9 +48,13 @@ class HumanReporter:
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
         self._status: Status | None = None
+        self._progress = ""
         self._printer: Printer | None = None
 
     def progress(self, text: str) -> None:
+        if text == self._progress:
+            return
+        self._progress = text
         if not self._console.is_terminal:
             self._console.print(escape(text))
         elif self._status is None:
