@@ -85,12 +85,22 @@ def test_the_answer_arrives_character_by_character(up: Up) -> None:
     assert steps[len(steps) // 2] > SECONDS_PER_CHARACTER * 0.5
 
 
-def test_192_of_200_at_the_same_time_are_answered(up: Up) -> None:
-    """Three environments of 64 slots; what is over is refused at once."""
+def burst(up: Up) -> list[Reply] | None:
+    """200 requests at once; None while not every worker waits yet: an environment is Ready with its first one, and a
+    slot is free again a moment after its last answer, as on AWS. Never may more be answered than there are slots.
+    """
     calls = [Call(up.url, "/") for _ in range(200)]
     with ThreadPoolExecutor(200) as pool:
         replies = list(pool.map(Call.rest, calls))
-    assert Counter(reply.status for reply in replies) == {200: SLOTS, 429: 200 - SLOTS}
+    counts = Counter(reply.status for reply in replies)
+    assert set(counts) == {200, 429}
+    assert counts[200] <= SLOTS
+    return replies if counts[200] == SLOTS else None
+
+
+def test_192_of_200_at_the_same_time_are_answered(up: Up) -> None:
+    """Three environments of 64 slots; what is over is refused at once."""
+    replies = eventually(lambda: burst(up), "192 answers and 8 refusals in one burst")
     assert len({reply.request_id for reply in replies}) == 200
     for reply in replies:
         assert reply.status == 429 or reply.text == text_of(reply)

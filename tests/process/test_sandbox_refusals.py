@@ -43,7 +43,7 @@ async def main():
     keep = (Path(sys.prefix), Path(sys.base_prefix))
     spec = SandboxSpec(top / "task", top / "opt", None, None, 64, 4096, isolated, keep)
     try:
-        sandbox = await Sandbox.start(spec, top / "work", print, lambda: None)
+        sandbox = await Sandbox.start(spec, top / "env", print, lambda: None)
     except SandboxError as error:
         return {"error": str(error)}
     read_end, write_end = os.pipe()
@@ -134,7 +134,7 @@ def test_without_pid_namespaces(top: Path) -> None:
 @pytest.mark.parametrize("refuse", ["mnt", "mnt pid", "user mnt pid"])
 def test_without_mount_namespaces(top: Path, refuse: str) -> None:
     report = _run(top, refuse=refuse)
-    assert (report["mounts"], report["pids"], report["task_root"]) == (False, False, f"{top}/work/task")
+    assert (report["mounts"], report["pids"], report["task_root"]) == (False, False, f"{top}/env/task")
     assert report["notes"] == [f"without a mount namespace and a PID namespace: {_REFUSAL}"]
     _check_processes(report, os.getuid())
 

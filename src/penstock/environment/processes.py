@@ -14,7 +14,7 @@ from penstock.environment.invocation_log import EnvironmentLog
 from penstock.environment.memory import MemoryGuard
 from penstock.environment.output import LineReader, open_output
 from penstock.environment.ports import PortReservation, reserve_port
-from penstock.environment.sandbox import ProcessExit, Sandbox, SandboxSpec, SpawnError
+from penstock.environment.sandbox import ProcessExit, Sandbox, SandboxPaths, SandboxSpec, SpawnError
 from penstock.environment.spec import EnvironmentSpec
 from penstock.environment.variables import EnvironmentIdentity, extension_variables, rewrite_paths
 from penstock.environment.worker_streams import MAX_PATH_BYTES, VARIABLE, WorkerStreams
@@ -72,35 +72,35 @@ class EnvironmentProcesses:
             on_line = functools.partial(self._on_line, "function")
             self._workers = WorkerStreams(work_dir.with_suffix(".sock"), on_line, self._on_worker_death)
             await self._workers.open()
-        self._sandbox = await Sandbox.start(
-            SandboxSpec(
-                task_root=spec.task_root,
-                opt_root=spec.opt_root,
-                lang_root=spec.lang_root,
-                runtime_root=spec.runtime_root,
-                tmp_mib=spec.function.ephemeral_storage_mib,
-                max_open_files=MAX_OPEN_FILES,
-                isolated_network=spec.isolated_network,
-                keep_visible=spec.keep_visible,
-                namespaces=spec.namespaces,
-                cgroup=self._memory.cgroup,
-                worker_socket=self._workers.path if self._workers else None,
-            ),
-            work_dir,
-            self._exited,
-            self._lost,
+        sandbox_spec = self._sandbox_spec(self._memory)
+        self._sandbox = sandbox = await Sandbox.start(sandbox_spec, work_dir, self._exited, self._lost)
+        in_memory = spec.function.ephemeral_storage_mib * MIB if sandbox.features.mounts else 0
+        self._memory.start(sandbox.pid, in_memory)
+        self.notes = sandbox.features.notes
+        if not sandbox.features.mounts:
+            self._places = _places(sandbox.paths)
+        return self._listen(sandbox, log_stream)
+
+    def _sandbox_spec(self, memory: MemoryGuard) -> SandboxSpec:
+        spec = self._spec
+        return SandboxSpec(
+            task_root=spec.task_root,
+            opt_root=spec.opt_root,
+            lang_root=spec.lang_root,
+            runtime_root=spec.runtime_root,
+            tmp_mib=spec.function.ephemeral_storage_mib,
+            max_open_files=MAX_OPEN_FILES,
+            isolated_network=spec.isolated_network,
+            keep_visible=spec.keep_visible,
+            namespaces=spec.namespaces,
+            cgroup=memory.cgroup,
+            worker_socket=self._workers.path if self._workers else None,
         )
-        in_memory = spec.function.ephemeral_storage_mib * MIB if self._sandbox.features.mounts else 0
-        self._memory.start(self._sandbox.pid, in_memory)
-        self.notes = self._sandbox.features.notes
-        if not self._sandbox.features.mounts:
-            paths = self._sandbox.paths
-            self._places = {"/var/task": paths.task_root, "/opt": paths.opt, "/tmp": paths.tmp}
-            if paths.lang:
-                self._places = {**self._places, "/var/lang": paths.lang}
-            if paths.runtime:
-                self._places = {**self._places, "/var/runtime": paths.runtime}
-        listener = self._sandbox.listener or bind("127.0.0.1", 0)
+
+    def _listen(self, sandbox: Sandbox, log_stream: str) -> socket.socket:
+        """The address of the environment's APIs, and the app's port: together with the log stream its identity."""
+        spec = self._spec
+        listener = sandbox.listener or bind("127.0.0.1", 0)
         # In a network of its own the app has every port to itself, and an ordinary handler listens nowhere.
         is_handler = spec.runtime_root and not spec.function.environment.get("AWS_LAMBDA_EXEC_WRAPPER")
         if not spec.isolated_network and not is_handler:
@@ -245,3 +245,13 @@ class EnvironmentProcesses:
             await asyncio.wait(outputs, timeout=_OUTPUT_SECONDS)
         if self._port:
             self._port.release()
+
+
+def _places(paths: SandboxPaths) -> dict[str, str]:
+    """Without mounts: where each path of Lambda's really is."""
+    places = {"/var/task": paths.task_root, "/opt": paths.opt, "/tmp": paths.tmp}
+    if paths.lang:
+        places["/var/lang"] = paths.lang
+    if paths.runtime:
+        places["/var/runtime"] = paths.runtime
+    return places

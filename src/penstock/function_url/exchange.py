@@ -33,6 +33,7 @@ class UrlExchange(Discard):
         "_method",
         "_parts",
         "_size",
+        "_source_ip",
         "_started",
         "_target",
     )
@@ -43,6 +44,7 @@ class UrlExchange(Discard):
         self._method = connection.method
         self._target = connection.target
         self._headers = connection.headers
+        self._source_ip = _peer_of(connection)
         self._parts: list[bytes] = []
         self._size = 0
         self._started = door.clock.monotonic()
@@ -91,7 +93,7 @@ class UrlExchange(Discard):
             target=self._target,
             headers=self._headers,
             body=b"".join(parts),
-            source_ip=_peer_of(self._connection),
+            source_ip=self._source_ip,
             request_id=self._answer.request_id,
             trace_id=self._answer.trace_id,
             epoch=self._epoch,
