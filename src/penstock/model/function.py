@@ -43,6 +43,19 @@ class FunctionUrlConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class EventInvokeConfig:
+    """What becomes of asynchronous invocations. The numbers are Lambda's own when the template says none:
+    https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+    """
+
+    max_age_s: int = 6 * 3600
+    max_retry_attempts: int = 2
+    on_success: str | None = None
+    """ARN of the destination."""
+    on_failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LayerVersion:
     """A layer as the template names it: an ARN, or content in the template's own folder (a directory or a zip)."""
 
@@ -97,6 +110,12 @@ class Function:
     environment: Mapping[str, str] = field(default_factory=dict)
     log_group: str = ""
     log_level: str | None = None
+    event_invoke: EventInvokeConfig = field(default_factory=EventInvokeConfig)
+    dead_letter_arn: str | None = None
+    """Where events go that no attempt could handle, beside or without an on-failure destination."""
+    description: str = ""
+    role: str = ""
+    """ARN of the execution role: shown by the API, given to nobody."""
     place: Place | None = None
 
     @property

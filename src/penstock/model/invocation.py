@@ -58,6 +58,10 @@ class Invocation:
     cognito_identity: str = ""
     environment_id: str = ""
     """Filled in by the Target that took it."""
+    cancel: Callable[[InvocationError], None] | None = None
+    """Filled in by the Target that took it: fails the invocation, and the worker hears that nobody wants its answer.
+    Does nothing once the invocation ended.
+    """
 
 
 class Target(Protocol):

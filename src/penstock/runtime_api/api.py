@@ -94,6 +94,7 @@ class RuntimeApi:
             return False
         running = Running(invocation, self._clock, self._ended)
         self._running[invocation.request_id] = running
+        invocation.cancel = lambda error: running.fail(error, messages.CANCELLED)
         self._clock.call_soon(lambda: self._send(running, poll))
         return True
 

@@ -30,6 +30,8 @@ PONG: Final = response(200, b"text/plain; charset=utf-8", b"pong")
 INVALID_REQUEST_ID: Final = error_response(400, "InvalidRequestID", "Invalid request ID")
 INVALID_RESPONSE_MODE: Final = error_response(400, "InvalidFunctionResponseMode", "Invalid function response mode")
 INVOKE_TIMEOUT: Final = error_response(410, "InvokeTimeout", "Invoke timeout")
+# Not one of the service's, which never cancels. 410 is what a runtime hears when an answer is no longer wanted.
+CANCELLED: Final = error_response(410, "InvokeCancelled", "Invoke cancelled")
 TOO_LARGE: Final = error_response(
     413, "RequestEntityTooLarge", f"Exceeded maximum allowed payload size ({MAX_BUFFERED_RESPONSE_BYTES} bytes)."
 )
