@@ -59,8 +59,8 @@ class Invocation:
     environment_id: str = ""
     """Filled in by the Target that took it."""
     cancel: Callable[[InvocationError], None] | None = None
-    """Filled in by the Target that took it: fails the invocation, and the worker hears that nobody wants its answer.
-    Does nothing once the invocation ended.
+    """Filled in by the Target that took it, until the invocation ends: fails it, and the worker hears that nobody wants
+    its answer.
     """
 
 

@@ -138,6 +138,7 @@ class RuntimeApi:
 
     def _ended(self, running: Running, outcome: Outcome) -> None:
         del self._running[running.invocation.request_id]
+        running.invocation.cancel = None  # no circle for the collector
         self._observer.invocation_ended(running.invocation, outcome)
 
     # --- the runtime's side ---
