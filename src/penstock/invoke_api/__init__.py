@@ -1,0 +1,1 @@
+"""The AWS-compatible door that invokes functions: Invoke and InvokeWithResponseStream."""
