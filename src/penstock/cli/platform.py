@@ -1,75 +1,27 @@
-"""Where the rooms are joined: from a template to served Function URLs, and back to nothing."""
+"""Where the rooms are joined: from a template to served doors, and back to nothing."""
 
 import asyncio
 import gc
 import shutil
-import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from penstock.agent import Agent
-from penstock.cli import workers
+from penstock.cli.addresses import Addresses, url_of
 from penstock.cli.memory import memory_home
+from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
-from penstock.control_plane import Fleet
-from penstock.environment.faults import Fault, FaultPlan
-from penstock.environment.spec import EnvironmentSpec
+from penstock.cli.served import Joiner, Served, package_function
 from penstock.function_url import FunctionUrl
 from penstock.model.clock import Clock
 from penstock.model.errors import StartError, UserError
 from penstock.model.function import AuthType, Function
-from penstock.model.limits import MIN_INIT_TIMEOUT_S
-from penstock.packaging.package import Package, build_package
 from penstock.router import Router
-from penstock.runtime_api.bandwidth import Bandwidth
-from penstock.telemetry.log_writer import LogWriter
 from penstock.template import Stack
-from penstock.wire.listener import bind
-
-if TYPE_CHECKING:
-    from penstock.environment.memory import CgroupHome
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class PlatformSettings:
-    """`port` is the first function's, the next function takes the next one; 0 picks free ones. `drain` and
-    `init_timeout` in seconds; no `init_timeout` means AWS's rule.
-    """
-
-    host: str
-    port: int
-    cache: Path
-    state: Path
-    """Logs are kept below it."""
-    layers: Mapping[str, Path]
-    built: bool
-    isolated_network: bool
-    namespaces: bool
-    drain: float
-    init_timeout: float | None = None
-    faults: tuple[Fault, ...] = ()
-    """Each happens once to each function."""
-    bandwidth: Bandwidth | None = None
-    """Of each streamed response; as fast as it can be by default."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Served:
-    """One function, from its listening socket to its environments."""
-
-    function: Function
-    package: Package
-    """Kept, because its directories stay on disk only as long as it does."""
-    fleet: Fleet
-    door: FunctionUrl
-    writer: LogWriter
-    sock: socket.socket
 
 
 class Platform:
@@ -79,8 +31,7 @@ class Platform:
         self._clock = clock
         self._reporter = reporter
         self._agent = Agent(clock)
-        self._served: list[_Served] = []
-        self._memory_home: CgroupHome | None = None
+        self._served: list[Served] = []
 
     async def run(self, stop: asyncio.Event, on_serving: Callable[[Mapping[str, str]], Awaitable[None]]) -> int:
         """Bring everything up, serve until `stop` is set or a function is given up, take everything down.
@@ -102,99 +53,56 @@ class Platform:
     def hurry(self) -> None:
         """Wait no longer for open requests."""
         for served in self._served:
-            served.door.stop_draining()
+            served.hurry()
 
     async def _bring_up(self, work_root: Path) -> None:
-        functions = _servable(self._stack, self._reporter)
-        sockets = self._bind(functions)
+        functions = reachable(self._stack, self._reporter)
+        addresses = Addresses(self._settings.host)
+        with_url = [function.logical_id for function in functions if function.url]
+        sockets = addresses.bind_in_turn(self._settings.port, with_url, "--port")
         try:
-            packages = await _together(self._package(function) for function in functions)
+            packages = await _together(package_function(one, self._settings, self._reporter) for one in functions)
         except BaseException:
-            for sock in sockets:
-                sock.close()
+            addresses.close()
             raise
-        self._memory_home = memory_home(self._reporter)
-        for function, package, sock in zip(functions, packages, sockets, strict=True):
-            self._served.append(self._join(function, package, sock, work_root))
+        joiner = Joiner(
+            self._stack,
+            self._settings,
+            self._clock,
+            self._reporter,
+            self._agent,
+            work_root,
+            memory_home(self._reporter),
+            self._make_door,
+        )
+        for function, package in zip(functions, packages, strict=True):
+            self._served.append(joiner.join(function, package, sockets.get(function.logical_id)))
         await _together(self._start(served) for served in self._served)
+        await self._listen(addresses)
+
+    def _make_door(self, function: Function, router: Router) -> FunctionUrl:
+        return FunctionUrl(function, router, self._clock, self._stack.region, self._reporter.access)
+
+    async def _start(self, served: Served) -> None:
+        try:
+            await served.fleet.start()
+        except StartError as error:
+            self._reporter.failed(served.function.logical_id, error)
+            raise
+
+    async def _listen(self, addresses: Addresses) -> None:
+        """Last of all, so that nobody is refused while environments start."""
         for served in self._served:
-            try:
-                await served.door.serve(served.sock)
-            except OSError as error:  # another program began to listen meanwhile
-                raise self._port_error(served.function, served.sock.getsockname()[1], error) from None
-
-    def _bind(self, functions: tuple[Function, ...]) -> list[socket.socket]:
-        """Taken first of all: a port in use is told before anything is installed."""
-        settings = self._settings
-        sockets: list[socket.socket] = []
-        for index, function in enumerate(functions):
-            port = settings.port + index if settings.port else 0
-            try:
-                sockets.append(bind(settings.host, port))
-            except (OSError, OverflowError) as error:
-                for sock in sockets:
-                    sock.close()
-                raise self._port_error(function, port, error) from None
-        return sockets
-
-    def _port_error(self, function: Function, port: int, error: Exception) -> UserError:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return UserError(
-            f"cannot serve {function.logical_id} at {self._settings.host} port {port}: {why}; "
-            "--port takes another one, 0 picks free ones"
-        )
-
-    async def _package(self, function: Function) -> Package:
-        settings = self._settings
-        package = await build_package(
-            function,
-            cache=settings.cache,
-            layers=settings.layers,
-            built=settings.built,
-            progress=self._reporter.progress,
-        )
-        for warning in package.warnings:
-            self._reporter.warn(warning)
-        if package.runtime_root:
-            self._tell_memory(function)
-        return package
-
-    def _tell_memory(self, function: Function) -> None:
-        line = workers.memory_line(function)
-        if workers.each_mib(function) < workers.SCARCE_MIB:
-            self._reporter.warn(f"{line}, which is little: lower PerExecutionEnvironmentMaxConcurrency")
-        else:
-            self._reporter.info(line)
-
-    def _join(self, function: Function, package: Package, sock: socket.socket, work_root: Path) -> _Served:
-        settings, clock = self._settings, self._clock
-        spec = EnvironmentSpec(
-            function=function,
-            region=self._stack.region,
-            account_id=self._stack.account_id,
-            task_root=package.task_root,
-            opt_root=package.opt_root,
-            lang_root=package.lang_root,
-            keep_visible=package.keep_visible,
-            work_root=work_root,
-            isolated_network=settings.isolated_network,
-            namespaces=settings.namespaces,
-            init_timeout=settings.init_timeout or max(MIN_INIT_TIMEOUT_S, function.timeout_s),
-            memory_home=self._memory_home,
-            faults=FaultPlan(settings.faults, partial(self._reporter.fault, function.logical_id))
-            if settings.faults
-            else None,
-            runtime_root=package.runtime_root,
-            bandwidth=settings.bandwidth,
-        )
-        router = Router()
-        writer = LogWriter(log_path(settings.state, function.logical_id), clock)
-        fleet = Fleet(spec, self._agent, router, writer, clock, self._reporter.fleet)
-        door = FunctionUrl(function, router, clock, self._stack.region, self._reporter.access)
-        return _Served(function, package, fleet, door, writer, sock)
+            if served.public:
+                sock = served.public.sock
+                try:
+                    await served.public.door.serve(sock)
+                except OSError as error:  # another program began to listen meanwhile
+                    port = sock.getsockname()[1]
+                    raise addresses.refusal(port, served.function.logical_id, "--port", error) from None
 
     async def _serve(self, stop: asyncio.Event, on_serving: Callable[[Mapping[str, str]], Awaitable[None]]) -> int:
-        urls = {served.function.logical_id: _url(served.sock) for served in self._served}
+        urls = {one.function.logical_id: url_of(one.public.sock) for one in self._served if one.public}
         self._tell_notes()
         self._reporter.serving(urls, self._stack.outputs(urls))
         # What was made so far lives as long as the process: the collector need not look at it again.
@@ -209,13 +117,6 @@ class Platform:
         finally:
             await _cancel(beside, stopped)
         return self._tell_given_up()
-
-    async def _start(self, served: _Served) -> None:
-        try:
-            await served.fleet.start()
-        except StartError as error:
-            self._reporter.failed(served.function.logical_id, error)
-            raise
 
     def _tell_notes(self) -> None:
         """What this machine does not allow, once, however many environments met it."""
@@ -233,25 +134,16 @@ class Platform:
 
     async def _close(self) -> None:
         """Drain, then end: doors first, so that what is in flight keeps its environment."""
-        open_requests = sum(served.door.open_requests for served in self._served)
         if self._served:
-            self._reporter.stopping(open_requests)
-        drain = self._settings.drain
-        await asyncio.gather(*(served.door.drain(drain) for served in self._served))
+            self._reporter.stopping(sum(served.open_requests for served in self._served))
+        await asyncio.gather(*(served.drain(self._settings.drain) for served in self._served))
         await asyncio.gather(*(served.fleet.close() for served in self._served))
         await self._agent.close(0.0)
         for served in self._served:
-            await served.door.close()
-            served.sock.close()
-            served.writer.close()
+            await served.close()
 
 
-def log_path(state: Path, logical_id: str) -> Path:
-    """The log file of a function."""
-    return state / "logs" / f"{logical_id}.jsonl"
-
-
-def _servable(stack: Stack, reporter: Reporter) -> tuple[Function, ...]:
+def reachable(stack: Stack, reporter: Reporter) -> tuple[Function, ...]:
     """The functions that can be reached. Raises UserError when there is none, or one cannot be served as it says."""
     for warning in stack.warnings:
         reporter.warn(warning)
@@ -270,12 +162,6 @@ def _servable(stack: Stack, reporter: Reporter) -> tuple[Function, ...]:
     if not functions:
         raise UserError("no function of this template has a FunctionUrlConfig")
     return functions
-
-
-def _url(sock: socket.socket) -> str:
-    host, port = sock.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "0.0.0.0" else host
-    return f"http://{shown}:{port}/"
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[object, object, None]) -> bool:

@@ -10,7 +10,9 @@ import uvloop
 
 from penstock.cli import settings
 from penstock.cli.clock import LoopClock
-from penstock.cli.platform import Platform, PlatformSettings
+from penstock.cli.open_files import raise_limit
+from penstock.cli.platform import Platform
+from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
 from penstock.environment.faults import Fault
 from penstock.runtime_api.bandwidth import Bandwidth
@@ -55,6 +57,7 @@ def up(
         min_environments=options.min_environments,
         memory=settings.cache_folder() / "transforms",
     )
+    raise_limit()
     try:
         return uvloop.run(_run(stack, options, reporter, on_serving))
     finally:

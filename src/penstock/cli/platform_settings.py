@@ -1,0 +1,41 @@
+"""What the command line decided about the platform, as one value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from penstock.environment.faults import Fault
+from penstock.runtime_api.bandwidth import Bandwidth
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformSettings:
+    """`port` is the first function's, the next function takes the next one; 0 picks free ones. `drain` and
+    `init_timeout` in seconds; no `init_timeout` means AWS's rule.
+    """
+
+    host: str
+    port: int
+    cache: Path
+    state: Path
+    """Logs are kept below it."""
+    layers: Mapping[str, Path]
+    built: bool
+    isolated_network: bool
+    namespaces: bool
+    drain: float
+    init_timeout: float | None = None
+    faults: tuple[Fault, ...] = ()
+    """Each happens once to each function."""
+    bandwidth: Bandwidth | None = None
+    """Of each streamed response; as fast as it can be by default."""
+    aws_port: int | None = None
+    """Of the AWS-compatible endpoint; 0 picks a free one, None: there is none."""
+    https: bool = False
+    keys: Path | None = None
+    """A key file; without one a file is made when signatures are to be verified."""
+    cancel_on_disconnect: bool = False
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.https else "http"

@@ -1,0 +1,138 @@
+"""One function as it is served: its package, its environments, its log and its Function URL."""
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from penstock.agent import Agent
+from penstock.cli import workers
+from penstock.cli.platform_settings import PlatformSettings
+from penstock.cli.reporter import Reporter
+from penstock.control_plane import Fleet
+from penstock.environment.faults import FaultPlan
+from penstock.environment.memory import CgroupHome
+from penstock.environment.spec import EnvironmentSpec
+from penstock.function_url import FunctionUrl
+from penstock.model.clock import Clock
+from penstock.model.function import Function
+from penstock.model.limits import MIN_INIT_TIMEOUT_S
+from penstock.packaging.package import Package, build_package
+from penstock.router import Router
+from penstock.telemetry.log_writer import LogWriter
+from penstock.template import Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """A function's own listening socket and the door behind it."""
+
+    door: FunctionUrl
+    sock: socket.socket
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """`public` is None for a function without a Function URL: the Invoke API alone reaches it."""
+
+    function: Function
+    package: Package
+    """Kept, because its directories stay on disk only as long as it does."""
+    router: Router
+    fleet: Fleet
+    writer: LogWriter
+    public: Public | None
+
+    @property
+    def open_requests(self) -> int:
+        return self.public.door.open_requests if self.public else 0
+
+    async def drain(self, seconds: float) -> None:
+        """Take no more requests and let the open ones end, at most so long."""
+        if self.public:
+            await self.public.door.drain(seconds)
+
+    def hurry(self) -> None:
+        """Wait no longer for open requests."""
+        if self.public:
+            self.public.door.stop_draining()
+
+    async def close(self) -> None:
+        """After its environments: what is still open is broken."""
+        if self.public:
+            await self.public.door.close()
+            self.public.sock.close()
+        self.writer.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Joiner:
+    """Joins the rooms for one function after the other. `work_root` is where environments keep their `/tmp`."""
+
+    stack: Stack
+    settings: PlatformSettings
+    clock: Clock
+    reporter: Reporter
+    agent: Agent
+    work_root: Path
+    memory_home: CgroupHome | None
+    make_door: Callable[[Function, Router], FunctionUrl]
+
+    def join(self, function: Function, package: Package, sock: socket.socket | None) -> Served:
+        router = Router()
+        writer = LogWriter(log_path(self.settings.state, function.logical_id), self.clock)
+        spec = self._spec(function, package)
+        fleet = Fleet(spec, self.agent, router, writer, self.clock, self.reporter.fleet)
+        public = Public(self.make_door(function, router), sock) if sock else None
+        return Served(function, package, router, fleet, writer, public)
+
+    def _spec(self, function: Function, package: Package) -> EnvironmentSpec:
+        settings = self.settings
+        told = partial(self.reporter.fault, function.logical_id)
+        return EnvironmentSpec(
+            function=function,
+            region=self.stack.region,
+            account_id=self.stack.account_id,
+            task_root=package.task_root,
+            opt_root=package.opt_root,
+            lang_root=package.lang_root,
+            keep_visible=package.keep_visible,
+            work_root=self.work_root,
+            isolated_network=settings.isolated_network,
+            namespaces=settings.namespaces,
+            init_timeout=settings.init_timeout or max(MIN_INIT_TIMEOUT_S, function.timeout_s),
+            memory_home=self.memory_home,
+            faults=FaultPlan(settings.faults, told) if settings.faults else None,
+            runtime_root=package.runtime_root,
+            bandwidth=settings.bandwidth,
+        )
+
+
+async def package_function(function: Function, settings: PlatformSettings, reporter: Reporter) -> Package:
+    """Bring the function's code, layers and interpreter onto the disk. Raises UserError."""
+    package = await build_package(
+        function,
+        cache=settings.cache,
+        layers=settings.layers,
+        built=settings.built,
+        progress=reporter.progress,
+    )
+    for warning in package.warnings:
+        reporter.warn(warning)
+    if package.runtime_root:
+        _tell_memory(function, reporter)
+    return package
+
+
+def _tell_memory(function: Function, reporter: Reporter) -> None:
+    line = workers.memory_line(function)
+    if workers.each_mib(function) < workers.SCARCE_MIB:
+        reporter.warn(f"{line}, which is little: lower PerExecutionEnvironmentMaxConcurrency")
+    else:
+        reporter.info(line)
+
+
+def log_path(state: Path, logical_id: str) -> Path:
+    """The log file of a function."""
+    return state / "logs" / f"{logical_id}.jsonl"
