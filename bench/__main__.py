@@ -8,7 +8,7 @@ import uvloop
 
 from bench.harness import machine
 
-NAMES = ("streaming", "overload", "startup", "overhead", "adapters")
+NAMES = ("streaming", "overload", "startup", "overhead", "adapters", "streams", "refusals", "first_byte", "bulk")
 
 
 def main() -> None:

@@ -1,15 +1,13 @@
 """Our adapter and the real Lambda Web Adapter beside the same app, taking turns."""
 
 import asyncio
-import contextlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import psutil
 from tools.clients import BINARY, NAME, Misplaced, Missing, find
 
-from bench.harness import TEMPLATE, Answer, Up, get, percentile, spread, up
+from bench.harness import TEMPLATE, Answer, Up, adapters, cpu_s, get, percentile, spread, up
 from bench.overhead import load
 from bench.streaming import delays
 
@@ -43,18 +41,14 @@ class Side:
     adapter: psutil.Process
 
     async def load(self, callers: int, into: Load) -> None:
-        before = self._cpu_s()
+        before = cpu_s(self.adapter)
         times, rate = await load(self.platform.host, self.platform.port, callers)
         into.times += times
         into.rates.append(rate)
-        into.cpu.append((self._cpu_s() - before) / len(times) * 1e6)
+        into.cpu.append((cpu_s(self.adapter) - before) / len(times) * 1e6)
 
     async def streams(self, count: int) -> list[Answer]:
         return await asyncio.gather(*(get(self.platform.host, self.platform.port, "/stream") for _ in range(count)))
-
-    def _cpu_s(self) -> float:
-        used = self.adapter.cpu_times()
-        return float(used.user + used.system)
 
 
 async def run() -> list[str]:
@@ -64,7 +58,7 @@ async def run() -> list[str]:
         return [f"not measured: {problem}"]
     flags = ("--min-environments", "1")
     async with up(TEMPLATE, *flags) as first, up(TEMPLATE, *flags, "--layer", f"{LAYER}={binary}") as second:
-        found = {process.name() == BINARY: process for process in _adapters()}
+        found = {process.name() == BINARY: process for process in adapters()}
         sides = (Side(OURS, first, found[False]), Side(NAME, second, found[True]))
         return [*await _loads(sides), *await _streams(sides)]
 
@@ -102,12 +96,3 @@ async def _streams(sides: tuple[Side, Side]) -> list[str]:
             lines.append(f"first byte, {count} at once, {side.name}: {spread(first)}")
             lines.append(f"every byte, {count} at once, {side.name}: {spread(every)}")
     return lines
-
-
-def _adapters() -> Iterator[psutil.Process]:
-    """Extensions below this process: they know the Runtime API and, unlike runtimes, no log stream."""
-    for process in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            variables = process.environ()
-            if "AWS_LAMBDA_RUNTIME_API" in variables and "AWS_LAMBDA_LOG_STREAM_NAME" not in variables:
-                yield process

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import os
 import platform
+import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,9 +15,11 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import orjson
+import psutil
 
 HERE: Final = Path(__file__).parent
 TEMPLATE: Final = HERE / "template.yaml"
+BARE_RUNTIME: Final = HERE / "bare_runtime.yaml"
 EXAMPLE: Final = HERE.parent / "examples" / "fastapi-streaming" / "template.yaml"
 
 
@@ -46,11 +49,21 @@ def spread(values: Sequence[float], unit: str = "ms") -> str:
 
 @dataclass(frozen=True, slots=True)
 class Up:
-    """A running `penstock up`: where it serves, and how long it took to say so, in seconds."""
+    """A running `penstock up`: where it serves, how long it took to say so, in seconds, and the platform's process."""
 
     host: str
     port: int
     seconds_to_ready: float
+    process: psutil.Process
+
+    def rss(self) -> int:
+        """Resident memory of the platform alone, in bytes: functions are processes of their own."""
+        return int(self.process.memory_info().rss)
+
+    def peak_rss(self) -> int:
+        """The most it ever was; Linux alone tells (proc_pid_status(5))."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 @contextlib.asynccontextmanager
@@ -75,13 +88,62 @@ async def up(template: Path, *flags: str) -> AsyncIterator[Up]:
                 break
         url = urlsplit(next(iter(event["urls"].values())))
         reading = asyncio.ensure_future(_drop(process.stdout))
-        yield Up(str(url.hostname), int(url.port or 80), monotonic() - began)
+        platform_process = psutil.Process(process.pid)
+        yield Up(str(url.hostname), int(url.port or 80), monotonic() - began, platform_process)
     finally:
         if process.returncode is None:
             process.terminate()
         await process.wait()
         if reading:
             await reading
+
+
+@contextlib.asynccontextmanager
+async def bare_app() -> AsyncIterator[tuple[int, psutil.Process]]:
+    """The app as `run.sh` starts it, in this project's Python, without Penstock: its port and its process."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    target = HERE / ".uvicorn"
+    if not target.exists():
+        install = await asyncio.create_subprocess_exec(
+            *("uv", "pip", "install", "--quiet", "--target", str(target), "-r", str(HERE / "app/requirements.txt")),
+            env={**os.environ, "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"},
+        )
+        await install.wait()
+    server = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--log-level", "warning"),
+        "main:app",
+        cwd=HERE / "app",
+        env={**os.environ, "PYTHONPATH": str(target)},
+    )
+    try:
+        while True:
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                break
+            await asyncio.sleep(0.05)
+        yield port, psutil.Process(server.pid)
+    finally:
+        server.terminate()
+        await server.wait()
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Seconds of CPU it has used, all its threads, in user mode and in the kernel."""
+    used = process.cpu_times()
+    return float(used.user + used.system)
+
+
+def adapters() -> Iterator[psutil.Process]:
+    """Extensions below this process: they know the Runtime API and, unlike runtimes, no log stream."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            variables = process.environ()
+            if "AWS_LAMBDA_RUNTIME_API" in variables and "AWS_LAMBDA_LOG_STREAM_NAME" not in variables:
+                yield process
 
 
 async def _drop(stream: asyncio.StreamReader) -> None:

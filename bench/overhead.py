@@ -1,14 +1,9 @@
 """What the platform costs a request: the same app behind a Function URL and on its own uvicorn, taking turns."""
 
 import asyncio
-import contextlib
-import os
-import socket
-import sys
-from collections.abc import AsyncIterator
 from time import perf_counter
 
-from bench.harness import HERE, TEMPLATE, spread, up
+from bench.harness import TEMPLATE, bare_app, spread, up
 
 ROUNDS = 4
 SECONDS = 2.0
@@ -16,7 +11,7 @@ SECONDS = 2.0
 
 async def run() -> list[str]:
     lines = []
-    async with up(TEMPLATE, "--min-environments", "1") as platform, _bare() as bare_port:
+    async with up(TEMPLATE, "--min-environments", "1") as platform, bare_app() as (bare_port, _):
         targets = {"Function URL": (platform.host, platform.port), "bare uvicorn": ("127.0.0.1", bare_port)}
         for callers in (1, 32):
             times: dict[str, list[float]] = {name: [] for name in targets}
@@ -58,36 +53,3 @@ async def _call(host: str, port: int, until: float, times: list[float]) -> None:
         times.append((perf_counter() - began) * 1000)
     writer.close()
     await writer.wait_closed()
-
-
-@contextlib.asynccontextmanager
-async def _bare() -> AsyncIterator[int]:
-    """The app on uvicorn as `run.sh` starts it, in this project's Python, without Penstock."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    target = HERE / ".uvicorn"
-    if not target.exists():
-        install = await asyncio.create_subprocess_exec(
-            *("uv", "pip", "install", "--quiet", "--target", str(target), "-r", str(HERE / "app/requirements.txt")),
-            env={**os.environ, "PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"},
-        )
-        await install.wait()
-    server = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--log-level", "warning"),
-        "main:app",
-        cwd=HERE / "app",
-        env={**os.environ, "PYTHONPATH": str(target)},
-    )
-    try:
-        while True:
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                break
-            await asyncio.sleep(0.05)
-        yield port
-    finally:
-        server.terminate()
-        await server.wait()

@@ -6,6 +6,11 @@ from typing import Any
 
 WRITES = 60
 GAP_S = 0.05
+PAUSE_S = 0.002
+WORK_S = 0.2
+PIECE = b"x" * 65_536
+PIECES = 3_052
+"""200 MB; Lambda's limit is 200 MiB."""
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -23,10 +28,12 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
             # CLOCK_MONOTONIC is one clock for every process of the machine: the reader subtracts this from its own.
             await send({"type": "http.response.body", "body": b"%020d" % time.monotonic_ns(), "more_body": True})
             await asyncio.sleep(GAP_S)
-    elif path == "/hold":
-        await asyncio.sleep(2.0)
+    elif path == "/first":
+        await send({"type": "http.response.body", "body": b"%020d" % time.monotonic_ns(), "more_body": True})
+        await asyncio.sleep(PAUSE_S)
+    elif path == "/work":
+        await asyncio.sleep(WORK_S)
     elif path == "/bulk":
-        piece = b"x" * 65536
-        for _ in range(1600):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        for _ in range(PIECES):
+            await send({"type": "http.response.body", "body": PIECE, "more_body": True})
     await send({"type": "http.response.body", "body": b"ok"})
