@@ -13,6 +13,7 @@ from penstock.runtime_api.api import RuntimeApi
 from penstock.runtime_api.running import Outcome
 from penstock.telemetry import records
 from penstock.telemetry.attribution import request_id_of
+from penstock.telemetry.log_tail import LogTails
 from penstock.telemetry.log_writer import LogWriter
 from penstock.telemetry.records import EventType, Span
 from penstock.telemetry_api.api import TelemetryApi
@@ -23,7 +24,7 @@ LAST_LINES: Final = 40
 
 class EnvironmentLog:
     """Writes to the function's log under one environment id and log stream, and tells the same to the subscribers of
-    `telemetry`. An `InvocationObserver`.
+    `telemetry` and to `tails`. An `InvocationObserver`.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class EnvironmentLog:
         environment_id: str,
         log_stream: str,
         telemetry: TelemetryApi | None = None,
+        tails: LogTails | None = None,
     ) -> None:
         self._writer = writer
         self._function = function
@@ -41,6 +43,7 @@ class EnvironmentLog:
         self._environment_id = environment_id
         self._log_stream = log_stream
         self._telemetry = telemetry
+        self._tails = tails
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
 
     @property
@@ -71,6 +74,8 @@ class EnvironmentLog:
         )
         if self._telemetry is not None and self._telemetry.listening:
             self._telemetry.publish(event_type, record, now)
+        if self._tails:
+            self._tails.add(event_type, record, request_id)
 
     def invocation_started(self, invocation: Invocation) -> None:
         record = records.start(

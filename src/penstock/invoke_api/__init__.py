@@ -1,1 +1,6 @@
-"""The AWS-compatible door that invokes functions: Invoke and InvokeWithResponseStream."""
+"""The Invoke operations of the Lambda API, before every function."""
+
+from penstock.invoke_api.directory import Directory, EventInvoker, Invocable
+from penstock.invoke_api.door import InvokeApi
+
+__all__ = ["Directory", "EventInvoker", "Invocable", "InvokeApi"]
