@@ -1,0 +1,56 @@
+"""One `penstock up` for all tests here that a worker of pytest-xdist runs: its start is the most of what they take."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from support.browser import Browser, browsing
+from support.clients import need_client
+from support.clients_site import MODES, NAMES, InvokeMode, Site, make_site, serving
+from support.gate import Gate
+from support.up import shared_cache
+
+
+@pytest.fixture(scope="session")
+def gate() -> Iterator[Gate]:
+    with Gate() as gate:
+        yield gate
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Iterator[Site]:
+    """Public Function URLs: `Buffered` and `Streaming`."""
+    project = make_site(tmp_path_factory.mktemp("clients") / "site", gate, {"": {}})
+    with serving(project, shared_cache(tmp_path_factory), gate) as site:
+        yield site
+        assert not site.up.said("environment", state="died")
+
+
+@pytest.fixture(scope="session", params=MODES)
+def mode(request: pytest.FixtureRequest) -> InvokeMode:
+    mode: InvokeMode = request.param
+    return mode
+
+
+@pytest.fixture
+def url(site: Site, mode: InvokeMode) -> str:
+    """The Function URL of this mode, without a slash at its end."""
+    return site.url(NAMES[mode])
+
+
+@pytest.fixture
+def stream_url(site: Site) -> str:
+    return site.url(NAMES["RESPONSE_STREAM"])
+
+
+@pytest.fixture
+def visitor() -> str:
+    """A name that nobody else comes to the gate with."""
+    return uuid.uuid4().hex
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with browsing(need_client("chromium"), tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
