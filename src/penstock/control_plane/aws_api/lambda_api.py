@@ -1,0 +1,194 @@
+"""Lambda's read operations, from the functions that run. Pure: an operation's parameters in, its output shape out.
+
+Texts of errors as AWS gives them, in the snapshots of https://github.com/localstack/localstack
+(tests/aws/services/lambda_).
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from penstock.control_plane.aws_api.operations import Call
+from penstock.control_plane.aws_api.pages import MAX_ITEMS, page
+from penstock.control_plane.aws_api.shapes import (
+    Shape,
+    alias,
+    capacity_provider,
+    code_location,
+    function_configuration,
+    function_url,
+    with_state,
+)
+from penstock.control_plane.registry import LATEST, Registered, Registry
+from penstock.invoke_api.function_names import not_found, read_function_name
+from penstock.invoke_api.refusal import RefusalError, validation_error
+from penstock.model.function import CapacityProvider
+from penstock.template.intrinsics import partition
+
+_CAPACITY_PROVIDER_STATES: Final = ("Pending", "Active", "Failed", "Deleting")
+_VERSION: Final = re.compile(r"[0-9]+")
+
+
+class LambdaApi:
+    """Answers the operations named in `offered`."""
+
+    def __init__(self, registry: Registry, region: str, account_id: str) -> None:
+        self._registry = registry
+        self._region = region
+        self._account_id = account_id
+        self._answers: Mapping[str, Callable[[Call], Shape]] = {
+            "GetAlias": self._get_alias,
+            "GetCapacityProvider": self._get_capacity_provider,
+            "GetFunction": self._get_function,
+            "GetFunctionConfiguration": self._get_function_configuration,
+            "GetFunctionUrlConfig": self._get_function_url_config,
+            "ListAliases": self._list_aliases,
+            "ListCapacityProviders": self._list_capacity_providers,
+            "ListFunctionUrlConfigs": self._list_function_url_configs,
+            "ListFunctions": self._list_functions,
+            "ListVersionsByFunction": self._list_versions,
+        }
+
+    @property
+    def offered(self) -> frozenset[str]:
+        return frozenset(self._answers)
+
+    def answer(self, call: Call) -> Shape:
+        """The operation's output shape. Raises RefusalError: 501 for one that is not offered."""
+        answer = self._answers.get(call.operation)
+        if answer is None:
+            message = f"The operation {call.operation} of lambda is not offered by Penstock"
+            raise RefusalError(501, "NotImplementedException", message)
+        return answer(call)
+
+    # --- functions ---
+
+    def _list_functions(self, call: Call) -> Shape:
+        wanted = call.query.get("FunctionVersion")
+        if wanted not in (None, "ALL"):
+            raise validation_error("functionVersion", wanted, "Member must satisfy enum value set: [ALL]")
+        listed = [(one, version) for one in self._registry.functions for version in _versions(one, every=bool(wanted))]
+        taken, marker = page(listed, _version_key, call.query)
+        # With ALL each one says in its ARN which it is.
+        shapes = [function_configuration(one, version, version if wanted else None) for one, version in taken]
+        return _paged("Functions", shapes, marker)
+
+    def _list_versions(self, call: Call) -> Shape:
+        registered, _ = self._function(call)
+        listed = [(registered, version) for version in _versions(registered, every=True)]
+        taken, marker = page(listed, _version_key, call.query)
+        return _paged("Versions", [function_configuration(one, version, version) for one, version in taken], marker)
+
+    def _get_function(self, call: Call) -> Shape:
+        registered, _ = self._function(call)
+        return {"Configuration": self._get_function_configuration(call), "Code": code_location(registered.function)}
+
+    def _get_function_configuration(self, call: Call) -> Shape:
+        registered, qualifier = self._function(call)
+        version = registered.version_of(qualifier or LATEST)
+        if version is None:
+            raise _none(f"Function not found: {registered.function.arn}:{qualifier}")
+        return with_state(function_configuration(registered, version, qualifier))
+
+    # --- aliases ---
+
+    def _list_aliases(self, call: Call) -> Shape:
+        registered, _ = self._function(call)
+        name, version = registered.function.alias, registered.function.version
+        names = [name] if name and call.query.get("FunctionVersion", version) == version else []
+        taken, marker = page(names, str, call.query)
+        return _paged("Aliases", [alias(registered, one) for one in taken], marker)
+
+    def _get_alias(self, call: Call) -> Shape:
+        registered, _ = self._function(call)
+        name = call.labels["Name"]
+        if name != registered.function.alias:
+            raise _none(f"Cannot find alias arn: {registered.function.arn}:{name}")
+        return alias(registered, name)
+
+    # --- Function URLs ---
+
+    def _get_function_url_config(self, call: Call) -> Shape:
+        registered, qualifier = self._function(call)
+        if qualifier == LATEST:
+            raise _bad_url_qualifier(qualifier, r"((?!^\d+$)^[0-9a-zA-Z-_]+$)")
+        if qualifier and _VERSION.fullmatch(qualifier):
+            raise _bad_url_qualifier(qualifier, r"(^\$LATEST$)|((?!^[0-9]+$)([a-zA-Z0-9-_]+))")
+        found = _url(registered) if qualifier == registered.function.alias else None
+        if found is None:
+            raise _none("The resource you requested does not exist.")
+        return found
+
+    def _list_function_url_configs(self, call: Call) -> Shape:
+        registered, _ = self._function(call)
+        found = _url(registered)
+        taken, marker = page([found] if found else [], lambda shape: str(shape["FunctionArn"]), call.query, MAX_ITEMS)
+        return _paged("FunctionUrlConfigs", taken, marker)
+
+    # --- capacity providers ---
+
+    def _list_capacity_providers(self, call: Call) -> Shape:
+        state = call.query.get("State", "Active")
+        if state not in _CAPACITY_PROVIDER_STATES:
+            states = ", ".join(_CAPACITY_PROVIDER_STATES)
+            raise validation_error("state", state, f"Member must satisfy enum value set: [{states}]")
+        listed = list(self._registry.capacity_providers.values()) if state == "Active" else []
+        taken, marker = page(listed, lambda made: made[0].name, call.query, MAX_ITEMS)
+        return _paged("CapacityProviders", [self._capacity_provider(*made) for made in taken], marker)
+
+    def _get_capacity_provider(self, call: Call) -> Shape:
+        """By name or by ARN."""
+        given = call.labels["CapacityProviderName"]
+        arn = given if given.startswith("arn:") else self._arn("lambda", f"capacity-provider:{given}")
+        for provider, made in self._registry.capacity_providers.values():
+            if provider.arn == arn:
+                return {"CapacityProvider": self._capacity_provider(provider, made)}
+        raise _none(f"Capacity provider not found: {arn}")
+
+    def _capacity_provider(self, provider: CapacityProvider, made: float) -> Shape:
+        # The role that SAM makes when the template names none.
+        role = self._arn("iam", f"role/{provider.logical_id}OperatorRole")
+        return capacity_provider(provider, made, role)
+
+    # --- names ---
+
+    def _function(self, call: Call) -> tuple[Registered, str | None]:
+        """The function a call is for, and the qualifier it gives. Raises RefusalError."""
+        name = read_function_name(call.labels["FunctionName"], call.query.get("Qualifier"))
+        region, account_id = name.region or self._region, name.account or self._account_id
+        here = region == self._region and account_id == self._account_id
+        registered = self._registry.get(name.name) if here else None
+        if registered is None:
+            raise not_found(name, region, account_id)
+        return registered, name.qualifier
+
+    def _arn(self, service: str, resource: str) -> str:
+        region = "" if service == "iam" else self._region
+        return f"arn:{partition(self._region)}:{service}:{region}:{self._account_id}:{resource}"
+
+
+def _versions(registered: Registered, *, every: bool) -> tuple[str, ...]:
+    return (LATEST, registered.function.version) if every else (LATEST,)
+
+
+def _version_key(item: tuple[Registered, str]) -> str:
+    registered, version = item
+    # A blank sorts before everything a name can hold, so that keys are in the order of names.
+    return f"{registered.function.name} {version}"
+
+
+def _url(registered: Registered) -> Shape | None:
+    config = registered.function.url
+    return function_url(registered, registered.url, config) if config and registered.url else None
+
+
+def _paged(member: str, items: Sequence[Shape], marker: str | None) -> Shape:
+    return {member: items, "NextMarker": marker} if marker else {member: items}
+
+
+def _bad_url_qualifier(qualifier: str, pattern: str) -> RefusalError:
+    return validation_error("qualifier", qualifier, f"Member must satisfy regular expression pattern: {pattern}")
+
+
+def _none(message: str) -> RefusalError:
+    return RefusalError(404, "ResourceNotFoundException", message)
