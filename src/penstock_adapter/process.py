@@ -11,11 +11,11 @@ from penstock_adapter.endpoint import OptionError
 from penstock_adapter.options import read_options
 from penstock_adapter.output import Output
 
-_new_event_loop: Callable[[], asyncio.AbstractEventLoop]
+new_event_loop: Callable[[], asyncio.AbstractEventLoop]
 try:
-    from uvloop import new_event_loop as _new_event_loop
+    from uvloop import new_event_loop
 except ImportError:  # pragma: no cover - a layer built for a machine without wheels
-    _new_event_loop = asyncio.new_event_loop
+    new_event_loop = asyncio.new_event_loop
 
 
 def run(registration: socket.socket, environ: Mapping[str, str]) -> int:
@@ -26,7 +26,7 @@ def run(registration: socket.socket, environ: Mapping[str, str]) -> int:
         sys.stdout.write(f"ERROR {error}\n")
         return 1
     output = Output(options.log_level, as_json=options.log_as_json)
-    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
         return runner.run(_run(Adapter(options, registration, output)))
 
 

@@ -20,6 +20,7 @@ from penstock_adapter.runtime_wire import (
     chunk,
     error_request,
     failed_end,
+    next_ahead_request,
     next_request,
     response_request,
     stream_head,
@@ -66,10 +67,16 @@ class RuntimeClient:
         new_handler: "Callable[[RuntimeSlot], InvocationHandler]",
         output: Output,
         on_gone: Callable[[str], None],
+        *,
+        polls_ahead: bool = False,
     ) -> None:
+        """`polls_ahead`: the Runtime API takes the next poll together with the end of an answer, and may answer both
+        together. Ours does; of AWS's nothing is known.
+        """
         self.api = api
         self.output = output
         self.next_request = next_request(api)
+        self.next_ahead_request = next_ahead_request(api) if polls_ahead else b""
         self.draining = False
         self._on_gone = on_gone
         self._on_drained: Callable[[], None] | None = None
@@ -126,8 +133,10 @@ class RuntimeSlot(asyncio.Protocol):
         self._write_paused = False
         self._headers: dict[bytes, bytes] = {}
         self._event: list[bytes] = []
-        self._answered = False
+        self._answers: list[_Answer] = []
         self._keep_alive = True
+        self._ahead = False  # the next poll is on the wire behind the answer that waits for its status
+        self._held = False  # the handler is not done with the invocation, whatever it has answered
         self._parser = httptools.HttpResponseParser(self)
 
     # What handlers use.
@@ -165,6 +174,19 @@ class RuntimeSlot(asyncio.Protocol):
         self._client.output.error(f"{error_type}: {message}", self._invocation.request_id)
         self._end(failed_end(error_type, message))
 
+    def hold(self) -> None:
+        """Until `release` the slot asks for no other invocation, and the end of an answer waits for a `flush`."""
+        self._held = True
+
+    def release(self) -> None:
+        """The handler is done with the invocation. What waits leaves together with the next poll."""
+        self._held = False
+        if self._state is _State.POSTED:
+            self._poll_ahead()
+            self.flush()
+        elif self._state is _State.IDLE and self._transport is not None:
+            self._poll()
+
     def flush(self) -> None:
         """Everything gathered since the last flush leaves in one write."""
         if self._out and self._transport is not None:
@@ -182,8 +204,12 @@ class RuntimeSlot(asyncio.Protocol):
         self._connecting = asyncio.get_running_loop().create_task(self._connect())
 
     def stop_if_idle(self) -> None:
+        if self._held:
+            return
         if self._state in (_State.IDLE, _State.POLLING):
             self.close()
+        elif self._ahead and self._transport is not None:  # its status comes with the next event, if ever
+            self._transport.close()
 
     def close(self) -> None:
         self._state = _State.STOPPED
@@ -217,7 +243,8 @@ class RuntimeSlot(asyncio.Protocol):
         self._new_answer()
         self._parser = httptools.HttpResponseParser(self)
         if self._state is _State.IDLE:
-            self._poll()
+            if not self._held:
+                self._poll()
         else:  # lost while the handler was working; the answer goes out here
             self.flush()
             self._handler.resume()
@@ -228,7 +255,8 @@ class RuntimeSlot(asyncio.Protocol):
         state = self._state
         if state is _State.STOPPED:
             return
-        if state is _State.POLLING:
+        ahead, self._ahead = self._ahead, False
+        if state is _State.POLLING or (ahead and self._client.draining):
             self._state = _State.IDLE
             self._back_off()
             return
@@ -283,8 +311,8 @@ class RuntimeSlot(asyncio.Protocol):
             self._client.output.error(f"the Runtime API sent what is not HTTP: {error}", self._invocation.request_id)
             self._drop()
             return
-        if self._answered:
-            self._take_answer()
+        while self._answers:
+            self._take_answer(self._answers.pop(0))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.lower()] = value
@@ -296,22 +324,20 @@ class RuntimeSlot(asyncio.Protocol):
         self._event.append(body)
 
     def on_message_complete(self) -> None:
-        if self._parser.get_status_code() >= 200:
-            self._answered = True
-        else:  # an interim answer; the real one follows
-            self._new_answer()
+        status = self._parser.get_status_code()
+        if status >= 200:  # else an interim answer; the real one follows
+            body = self._event[0] if len(self._event) == 1 else b"".join(self._event)
+            self._answers.append((status, self._headers, body, self._keep_alive))
+        self._headers = {}
+        self._event = []
 
     def _new_answer(self) -> None:
         self._headers = {}
         self._event = []
-        self._answered = False
+        self._answers = []
 
-    def _take_answer(self) -> None:
-        status = self._parser.get_status_code()
-        headers = self._headers
-        body = self._event[0] if len(self._event) == 1 else b"".join(self._event)
-        keep_alive = self._keep_alive
-        self._new_answer()
+    def _take_answer(self, answer: "_Answer") -> None:
+        status, headers, body, keep_alive = answer
         if self._state is _State.POLLING:
             self._take_event(status, headers, body, keep_alive)
         elif self._state is _State.POSTED:
@@ -337,11 +363,12 @@ class RuntimeSlot(asyncio.Protocol):
     def _take_status(self, status: int, body: bytes, keep_alive: bool) -> None:
         if not 200 <= status < 300:
             self._log_refusal(status, body)
-        self._state = _State.IDLE
+        ahead, self._ahead = self._ahead, False
+        self._state = _State.POLLING if ahead else _State.IDLE
         transport = self._transport
-        if transport is None or not keep_alive or transport.get_write_buffer_size():
+        if transport is None or not keep_alive or (transport.get_write_buffer_size() and not ahead):
             self._drop()
-        else:
+        elif not ahead and not self._held:
             self._poll()
 
     def _log_refusal(self, status: int, body: bytes) -> None:
@@ -358,6 +385,12 @@ class RuntimeSlot(asyncio.Protocol):
             self._state = _State.POLLING
             self._transport.write(self._client.next_request)
 
+    def _poll_ahead(self) -> None:
+        client = self._client
+        if client.next_ahead_request and self._out and self._transport is not None and not client.draining:
+            self._out.append(client.next_ahead_request)
+            self._ahead = True
+
     def _stop(self) -> None:
         self.close()
         self._client.slot_stopped()
@@ -366,4 +399,10 @@ class RuntimeSlot(asyncio.Protocol):
         """The last bytes of an answer, whatever it was."""
         self._out.append(data)
         self._state = _State.POSTED
-        self.flush()
+        if not self._held:
+            self._poll_ahead()
+            self.flush()
+
+
+_Answer = tuple[int, dict[bytes, bytes], bytes, bool]
+"""Status, headers with names in lower case, body, and whether the connection stays open."""

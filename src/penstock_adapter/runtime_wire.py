@@ -28,6 +28,13 @@ def next_request(api: Endpoint) -> bytes:
     ).encode()
 
 
+def next_ahead_request(api: Endpoint) -> bytes:
+    """The poll that leaves together with the end of an answer. The header, which is Penstock's own, says that the
+    status of that answer may come together with the event.
+    """
+    return next_request(api)[:-2] + b"penstock-ahead: 1\r\n\r\n"
+
+
 def response_request(api: Endpoint, invocation: Invocation, body: bytes) -> bytes:
     """A whole buffered answer. `body` is JSON."""
     head = _post_head(api, invocation, "response")
