@@ -8,7 +8,8 @@ import orjson
 
 from penstock.control_plane.aws_api.lambda_api import LambdaApi
 from penstock.control_plane.aws_api.operations import find_operation
-from penstock.control_plane.aws_api.protocols import Protocol, recognise, render, signed_service, unknown_operation
+from penstock.control_plane.aws_api.rendering import render, unknown_operation
+from penstock.control_plane.aws_api.request import Protocol, Request, read_request
 from penstock.control_plane.registry import Registry
 from penstock.invoke_api.refusal import RefusalError
 from penstock.model import ids
@@ -25,13 +26,14 @@ MAX_BODY_BYTES: Final = MIB
 
 _JSON: Final = b"application/json"
 _TEXT: Final = b"text/plain; charset=utf-8"
+_CLOSE: Final = b"connection: close\r\n"
 _TOO_LARGE: Final = RefusalError(
     413, "RequestTooLargeException", f"Request must be smaller than {MAX_BODY_BYTES} bytes"
 )
 
 
 class AwsApi:
-    """Answers from `registry`. It stands behind `guarded`, as every door of the port does.
+    """Answers from `registry`. It stands behind `guarded`, as every door of the port must.
 
     With a `verifier` each request to Lambda must be signed. What no service here answers says so, signed or not: each
     service has rules of its own for signatures, and nothing is told.
@@ -48,41 +50,45 @@ class AwsApi:
         )
 
     def open_exchange(self, connection: HttpConnection) -> Exchange:
+        request = read_request(connection.method, connection.target, connection.headers)
         request_id = ids.request_id()
-        service = signed_service(connection.target, connection.headers)
-        protocol = recognise(connection.target, connection.headers, service)
-        too_large = render(protocol, _TOO_LARGE, request_id, self._date() + b"connection: close\r\n")
-        complete = partial(self._complete, connection, protocol, service, request_id)
-        return CollectedBody(connection, complete, MAX_BODY_BYTES, too_large)
+        too_large = render(request.protocol, _TOO_LARGE, request_id, self._date() + _CLOSE)
+        return CollectedBody(
+            connection, partial(self._complete, connection, request, request_id), MAX_BODY_BYTES, too_large
+        )
 
-    def _complete(
-        self, connection: HttpConnection, protocol: Protocol, service: str, request_id: str, body: bytes
-    ) -> None:
-        extra = self._date() if connection.keep_alive else self._date() + b"connection: close\r\n"
+    def _complete(self, connection: HttpConnection, request: Request, request_id: str, body: bytes) -> None:
+        extra = self._date() if connection.keep_alive else self._date() + _CLOSE
         try:
-            content_type, content = self._answer(connection, protocol, service, body)
+            content_type, content = self._answer(request, body)
         except RefusalError as refusal:
-            connection.respond(render(protocol, refusal, request_id, extra))
+            connection.respond(render(request.protocol, refusal, request_id, extra))
         else:
             extra += f"x-amzn-requestid: {request_id}\r\n".encode()
             connection.respond(response(200, content_type, content, extra))
 
-    def _answer(self, connection: HttpConnection, protocol: Protocol, service: str, body: bytes) -> tuple[bytes, bytes]:
+    def _answer(self, request: Request, body: bytes) -> tuple[bytes, bytes]:
         """Content type and content. Raises RefusalError."""
-        method, target, headers = connection.method, connection.target, connection.headers
-        if protocol is not Protocol.REST_JSON or service not in ("", "lambda"):
-            raise unknown_operation(protocol, service, target, headers, body)
-        if target == b"/" and method in (b"GET", b"HEAD") and not service:
+        if request.protocol is not Protocol.REST_JSON or request.service not in ("", "lambda"):
+            raise unknown_operation(request, body)
+        if request.target == b"/" and request.method in (b"GET", b"HEAD") and not request.service:
             return _TEXT, self._about  # somebody looks what is here
-        if self._verifier:
-            try:
-                self._verifier.verify(method=method, target=target, headers=headers, body=body, now=self._clock.epoch())
-            except SignatureError as error:
-                raise RefusalError(error.status, error.error_type, error.message) from None
-        call = find_operation(method.decode("latin-1"), target.decode("latin-1"))
+        self._verify(request, body)
+        call = find_operation(request.method.decode(), request.target.decode("latin-1"))
         if call is None:
-            raise unknown_operation(protocol, "lambda", target, headers, body)
+            raise unknown_operation(request, body)
         return _JSON, orjson.dumps(self._lambda.answer(call))
+
+    def _verify(self, request: Request, body: bytes) -> None:
+        if self._verifier is None:
+            return
+        now = self._clock.epoch()
+        try:
+            self._verifier.verify(
+                method=request.method, target=request.target, headers=request.headers, body=body, now=now
+            )
+        except SignatureError as error:
+            raise RefusalError(error.status, error.error_type, error.message) from None
 
     def _date(self) -> bytes:
         return f"date: {formatdate(self._clock.epoch(), usegmt=True)}\r\n".encode()

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Final
 
-from penstock.control_plane.aws_api.protocols import recognise, render, signed_service
+from penstock.control_plane.aws_api.rendering import render
+from penstock.control_plane.aws_api.request import read_request
 from penstock.invoke_api.refusal import RefusalError
 from penstock.model import ids
 from penstock.wire.bodies import answer
@@ -37,10 +38,8 @@ def guarded(open_exchange: Callable[[HttpConnection], Exchange], host: str) -> C
         if refused is None:
             return open_exchange(connection)
         connection.keep_alive = False
-        protocol = recognise(
-            connection.target, connection.headers, signed_service(connection.target, connection.headers)
-        )
-        return answer(connection, render(protocol, refused, ids.request_id(), _CLOSE))
+        request = read_request(connection.method, connection.target, connection.headers)
+        return answer(connection, render(request.protocol, refused, ids.request_id(), _CLOSE))
 
     return open_guarded
 

@@ -20,7 +20,7 @@ from penstock.control_plane.aws_api.shapes import (
     with_state,
 )
 from penstock.control_plane.registry import LATEST, Registered, Registry
-from penstock.invoke_api.function_names import not_found, read_function_name
+from penstock.invoke_api.function_names import FunctionName, not_found, read_function_name
 from penstock.invoke_api.refusal import RefusalError, validation_error
 from penstock.model.function import CapacityProvider
 from penstock.template.intrinsics import partition
@@ -87,7 +87,7 @@ class LambdaApi:
         registered, qualifier = self._function(call)
         version = registered.version_of(qualifier or LATEST)
         if version is None:
-            raise _none(f"Function not found: {registered.function.arn}:{qualifier}")
+            raise _missing(f"Function not found: {registered.function.arn}:{qualifier}")
         return with_state(function_configuration(registered, version, qualifier))
 
     # --- aliases ---
@@ -103,24 +103,27 @@ class LambdaApi:
         registered, _ = self._function(call)
         name = call.labels["Name"]
         if name != registered.function.alias:
-            raise _none(f"Cannot find alias arn: {registered.function.arn}:{name}")
+            raise _missing(f"Cannot find alias arn: {registered.function.arn}:{name}")
         return alias(registered, name)
 
     # --- Function URLs ---
 
     def _get_function_url_config(self, call: Call) -> Shape:
-        registered, qualifier = self._function(call)
-        if qualifier == LATEST:
-            raise _bad_url_qualifier(qualifier, r"((?!^\d+$)^[0-9a-zA-Z-_]+$)")
-        if qualifier and _VERSION.fullmatch(qualifier):
-            raise _bad_url_qualifier(qualifier, r"(^\$LATEST$)|((?!^[0-9]+$)([a-zA-Z0-9-_]+))")
-        found = _url(registered) if qualifier == registered.function.alias else None
+        name = read_function_name(call.labels["FunctionName"], call.query.get("Qualifier"))
+        if name.qualifier == LATEST:
+            raise _bad_url_qualifier(name.qualifier, r"((?!^\d+$)^[0-9a-zA-Z-_]+$)")
+        if name.qualifier and _VERSION.fullmatch(name.qualifier):
+            raise _bad_url_qualifier(name.qualifier, r"(^\$LATEST$)|((?!^[0-9]+$)([a-zA-Z0-9-_]+))")
+        registered = self._here(name)
+        found = _url(registered) if registered and name.qualifier == registered.function.alias else None
         if found is None:
-            raise _none("The resource you requested does not exist.")
+            raise _missing("The resource you requested does not exist.")
         return found
 
     def _list_function_url_configs(self, call: Call) -> Shape:
-        registered, _ = self._function(call)
+        registered = self._here(read_function_name(call.labels["FunctionName"]))
+        if registered is None:
+            raise _missing("Function does not exist")
         found = _url(registered)
         taken, marker = page([found] if found else [], lambda shape: str(shape["FunctionArn"]), call.query, MAX_ITEMS)
         return _paged("FunctionUrlConfigs", taken, marker)
@@ -143,7 +146,7 @@ class LambdaApi:
         for provider, made in self._registry.capacity_providers.values():
             if provider.arn == arn:
                 return {"CapacityProvider": self._capacity_provider(provider, made)}
-        raise _none(f"Capacity provider not found: {arn}")
+        raise _missing(f"Capacity provider not found: {arn}")
 
     def _capacity_provider(self, provider: CapacityProvider, made: float) -> Shape:
         # The role that SAM makes when the template names none.
@@ -155,12 +158,15 @@ class LambdaApi:
     def _function(self, call: Call) -> tuple[Registered, str | None]:
         """The function a call is for, and the qualifier it gives. Raises RefusalError."""
         name = read_function_name(call.labels["FunctionName"], call.query.get("Qualifier"))
-        region, account_id = name.region or self._region, name.account or self._account_id
-        here = region == self._region and account_id == self._account_id
-        registered = self._registry.get(name.name) if here else None
+        registered = self._here(name)
         if registered is None:
-            raise not_found(name, region, account_id)
+            raise not_found(name, name.region or self._region, name.account or self._account_id)
         return registered, name.qualifier
+
+    def _here(self, name: FunctionName) -> Registered | None:
+        """The function of that name, unless it is said to be in another region or account."""
+        here = name.region in (None, self._region) and name.account in (None, self._account_id)
+        return self._registry.get(name.name) if here else None
 
     def _arn(self, service: str, resource: str) -> str:
         region = "" if service == "iam" else self._region
@@ -190,5 +196,5 @@ def _bad_url_qualifier(qualifier: str, pattern: str) -> RefusalError:
     return validation_error("qualifier", qualifier, f"Member must satisfy regular expression pattern: {pattern}")
 
 
-def _none(message: str) -> RefusalError:
+def _missing(message: str) -> RefusalError:
     return RefusalError(404, "ResourceNotFoundException", message)
