@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 from penstock.invoke_api.destinations import Destinations
+from penstock.invoke_api.directory import Directory, Invocable
 from penstock.invoke_api.event_record import dead_letter, invocation_record
-from penstock.invoke_api.queued_event import DiscardedEvent, Invocable, QueuedEvent
+from penstock.invoke_api.queued_event import DiscardedEvent, QueuedEvent
 from penstock.invoke_api.retry import Condition
 from penstock.model.clock import Clock
 
@@ -15,20 +16,20 @@ _MAX_CHAIN: Final = 16
 
 
 class EventDelivery:
-    """`find` gives the function of this machine that an ARN names, or None. `invoke(invocable, record, event)` invokes
-    it asynchronously with a record of `event`; False when there is no room. Every other destination is a file.
+    """A destination that `directory` knows as a function is invoked: `invoke(invocable, record, event)` does so
+    asynchronously with a record of `event`, False when there is no room. Every other destination is a file.
     """
 
     def __init__(
         self,
         clock: Clock,
         destinations: Destinations,
-        find: Callable[[str], Invocable | None],
+        directory: Directory,
         invoke: Callable[[Invocable, bytes, QueuedEvent], bool],
     ) -> None:
         self._clock = clock
         self._destinations = destinations
-        self._find = find
+        self._directory = directory
         self._invoke = invoke
 
     def succeeded(self, event: QueuedEvent) -> None:
@@ -57,9 +58,17 @@ class EventDelivery:
         return DiscardedEvent(event.function.logical_id, event.request_id, condition, event.attempts, tuple(kept_in))
 
     def _send(self, arn: str, event: QueuedEvent, record: bytes) -> None:
-        invocable = self._find(arn) if arn.split(":")[2:3] == ["lambda"] and event.chain < _MAX_CHAIN else None
+        invocable = self._function(arn) if event.chain < _MAX_CHAIN else None
         if invocable is None or not self._invoke(invocable, record, event):
             self._destinations.append(arn, record)
+
+    def _function(self, arn: str) -> Invocable | None:
+        """The function of this machine that `arn:aws:lambda:region:account:function:name[:qualifier]` names."""
+        parts = arn.split(":")
+        if parts[2:3] != ["lambda"] or len(parts) not in (7, 8):
+            return None
+        found = self._directory.find(parts[6], parts[7] if len(parts) == 8 else None)
+        return found if found and found.function.arn == ":".join(parts[:7]) else None
 
     def _record(self, event: QueuedEvent, condition: Condition) -> bytes:
         return invocation_record(

@@ -15,10 +15,11 @@ from typing import Final
 
 from penstock.invoke_api import retry
 from penstock.invoke_api.destinations import Destinations
+from penstock.invoke_api.directory import Directory, Invocable
 from penstock.invoke_api.event_answer import EventAnswer
 from penstock.invoke_api.event_delivery import EventDelivery
 from penstock.invoke_api.event_record import MAX_RESPONSE_PAYLOAD, Response, failure
-from penstock.invoke_api.queued_event import DiscardedEvent, EventAttempt, Invocable, QueuedEvent
+from penstock.invoke_api.queued_event import DiscardedEvent, EventAttempt, QueuedEvent
 from penstock.invoke_api.retry import Condition, Retry, RetrySettings
 from penstock.model import ids
 from penstock.model.clock import Clock, Timer
@@ -54,27 +55,29 @@ class _Lane:
     in_flight: int = 0
     reading: bool = False
     timer: Timer | None = None
+    read_at: float = 0.0
+    """When `timer` fires."""
 
 
 class EventQueue:
     """Implements the door's `EventInvoker`. Events are tried in the order they came, as far as nobody is throttled.
 
-    `find` gives the function of this machine that an ARN names, or None. `on_attempt` and `on_discard` are called from
-    the event loop.
+    A destination that `directory` knows as a function is invoked, others are files. `on_attempt` and `on_discard` are
+    called from the event loop.
     """
 
     def __init__(
         self,
         clock: Clock,
         destinations: Destinations,
-        find: Callable[[str], Invocable | None],
+        directory: Directory,
         *,
         on_attempt: Callable[[EventAttempt], None],
         on_discard: Callable[[DiscardedEvent], None],
         settings: QueueSettings | None = None,
     ) -> None:
         self._clock = clock
-        self._delivery = EventDelivery(clock, destinations, find, self._accept_record)
+        self._delivery = EventDelivery(clock, destinations, directory, self._accept_record)
         self._on_attempt = on_attempt
         self._on_discard = on_discard
         self._settings = settings or QueueSettings()
@@ -141,8 +144,12 @@ class EventQueue:
             self._read(lane)
 
     def _read_later(self, lane: _Lane, delay: float) -> None:
-        if lane.timer is None and lane.due and not self._stopped:
-            lane.timer = self._clock.call_later(delay, partial(self._read_again, lane))
+        at = self._clock.monotonic() + delay
+        if lane.timer:
+            if lane.read_at <= at:
+                return
+            lane.timer.cancel()
+        lane.read_at, lane.timer = at, self._clock.call_later(delay, partial(self._read_again, lane))
 
     def _read_again(self, lane: _Lane) -> None:
         lane.timer = None
@@ -162,7 +169,7 @@ class EventQueue:
             lane.reading = False
 
     def _try(self, lane: _Lane, event: QueuedEvent) -> bool:
-        """False when the event was throttled."""
+        """False when nobody takes the event now."""
         if not retry.expired(event.function.event_invoke, event.accepted, self._clock.monotonic()):
             return self._attempt(lane, event)
         self._on_discard(self._give_up(event, Condition.EVENT_AGE_EXCEEDED))
@@ -189,13 +196,24 @@ class EventQueue:
         self._in_flight += 1
         if event.invocable.router.route(event.invocation):
             return True
-        self._ended(lane, event, _THROTTLED, None)
+        self._refused(lane, event)
         return False
+
+    def _refused(self, lane: _Lane, event: QueuedEvent) -> None:
+        if lane.in_flight > 1:
+            # It is the queue that fills the function: a worker will be free in a while, and this event is the next.
+            lane.in_flight -= 1
+            self._in_flight -= 1
+            event.invocation = None
+            lane.due.appendleft(event)
+        else:
+            self._ended(lane, event, _THROTTLED, None)
 
     def _answered(self, lane: _Lane, event: QueuedEvent, error: InvocationError | None, payload: bytes | None) -> None:
         self._ended(lane, event, error, payload)
         # The worker that is free now polls in a moment; to ask it at once would mean to be throttled.
-        self._read_later(lane, self._settings.after_answer)
+        if lane.due and not self._stopped:
+            self._read_later(lane, self._settings.after_answer)
 
     def _ended(self, lane: _Lane, event: QueuedEvent, error: InvocationError | None, payload: bytes | None) -> None:
         lane.in_flight -= 1

@@ -1,31 +1,18 @@
 """An asynchronous event while the queue has it, and what is told of it."""
 
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
+from penstock.invoke_api.directory import Invocable
 from penstock.invoke_api.event_record import Response
 from penstock.invoke_api.retry import Condition
 from penstock.model.clock import Timer
 from penstock.model.errors import InvocationError
 from penstock.model.function import Function
 from penstock.model.invocation import Invocation
-from penstock.router import Router
 
 # What an event takes beside its payload, roughly.
 _EVENT_BYTES: Final = 1024
-
-
-class Invocable(Protocol):
-    """What a caller's function name and qualifier mean."""
-
-    @property
-    def function(self) -> Function: ...
-
-    @property
-    def router(self) -> Router: ...
-
-    @property
-    def version(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
