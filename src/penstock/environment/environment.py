@@ -69,7 +69,9 @@ class Environment:
             spec.bandwidth,
         )
         telemetry = self._apis.telemetry
-        self.log = EnvironmentLog(writer, function, clock, self.environment_id, self.log_stream, telemetry)
+        self.log = EnvironmentLog(
+            writer, function, clock, self.environment_id, self.log_stream, telemetry, spec.log_tails
+        )
         self._processes = EnvironmentProcesses(
             spec, self.log, self._apis.runtime, self._process_ended, self._worker_died, self._out_of_memory
         )

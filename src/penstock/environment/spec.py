@@ -7,6 +7,7 @@ from penstock.environment.faults import FaultPlan
 from penstock.environment.memory import CgroupHome
 from penstock.model.function import Function
 from penstock.runtime_api.bandwidth import Bandwidth
+from penstock.telemetry.log_tail import LogTails
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,8 @@ class EnvironmentSpec:
     """`task_root`, `opt_root`, `lang_root` and `runtime_root` become /var/task, /opt, /var/lang and /var/runtime; what
     needs no /var/runtime has none. `keep_visible` stays readable besides. Private directories of environments are made
     in `work_root`. `init_timeout` in seconds. Without a `memory_home` for cgroups, memory is counted instead.
-    `faults` are shared by the environments. Without a `bandwidth` streams are as fast as they can be.
+    `faults` are shared by the environments. Without a `bandwidth` streams are as fast as they can be. `log_tails`
+    follow single requests of any environment.
     """
 
     function: Function
@@ -32,3 +34,4 @@ class EnvironmentSpec:
     memory_home: CgroupHome | None = None
     faults: FaultPlan | None = None
     bandwidth: Bandwidth | None = None
+    log_tails: LogTails | None = None

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,6 +42,10 @@ class Package:
     """What must stay readable inside besides: the interpreter, and what Penstock's own adapter needs."""
     runtime_root: Path | None = None
     """AWS's Python runtime: /var/runtime. None where it is not needed."""
+    code_sha256: str = ""
+    """What the API calls so, base64 of 32 bytes: of the task root's content, because there is no zip file."""
+    code_size: int = 0
+    """Bytes of the task root."""
     warnings: tuple[str, ...] = ()
     leases: tuple[Lease, ...] = field(default=(), repr=False, compare=False)
 
@@ -77,7 +82,8 @@ async def _build(
     lang = await _lang(function, python, langs)
     needed = python_runtime.is_needed(function)
     runtime = await python_runtime.install(function, python, runtimes, progress) if needed else None
-    too_large = await in_thread(partial(_size_warning, function, task.path, opt.path))
+    code_size, opt_size = await in_thread(lambda: (_size(task.path), _size(opt.path)))
+    too_large = _size_warning(function, code_size + opt_size)
     for store in (installs, opts, tasks, langs, runtimes):
         await store.prune()
     return Package(
@@ -88,6 +94,8 @@ async def _build(
         python_version=python.full_version,
         keep_visible=_keep_visible(python),
         runtime_root=runtime.path if runtime else None,
+        code_sha256=b64encode(bytes.fromhex(task.path.name)).decode(),
+        code_size=code_size,
         warnings=tuple(warning for warning in (mismatch, too_large) if warning),
         leases=tuple(entry.lease for entry in (task, opt, lang, runtime) if entry),
     )
@@ -108,9 +116,13 @@ async def _lang(function: Function, python: Interpreter, store: Store) -> Entry:
     return await store.entry(name, make)
 
 
-def _size_warning(function: Function, *roots: Path) -> str | None:
-    """Lambda would refuse the deployment; here it runs. Bytecode does not count: it is made here."""
-    size = sum(node.size for root in roots for node in tree.scan(root, ("__pycache__",), follow=False))
+def _size(root: Path) -> int:
+    """Bytecode does not count: it is made here."""
+    return sum(node.size for node in tree.scan(root, ("__pycache__",), follow=False))
+
+
+def _size_warning(function: Function, size: int) -> str | None:
+    """Lambda would refuse the deployment; here it runs."""
     if size <= archive.MAX_UNZIPPED_BYTES:
         return None
     return (
