@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.aws_doors import Doors, open_doors
 from support.browser import Browser, browsing
 from support.clients import need_client
 from support.clients_site import MODES, NAMES, InvokeMode, Site, make_site, serving
@@ -25,6 +26,13 @@ def site(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Iterator[Site]
     with serving(project, shared_cache(tmp_path_factory), gate) as site:
         yield site
         assert not site.up.said("environment", state="died")
+
+
+@pytest.fixture(scope="session")
+def doors(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Iterator[Doors]:
+    """Function URLs of every kind, and the AWS-compatible port."""
+    with open_doors(tmp_path_factory.mktemp("doors") / "site", shared_cache(tmp_path_factory), gate) as doors:
+        yield doors
 
 
 @pytest.fixture(scope="session", params=MODES)

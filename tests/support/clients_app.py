@@ -8,12 +8,15 @@ import gzip
 import json
 import os
 import socket
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ALL_BYTES = bytes(range(256)) * 256
 GREETING = "naïve ☃"
+# The web adapter is told to take it for an error of the function.
+ERROR_STATUS = 555
 
 # Appends what comes to the visible text of the page.
 PAGE = """\
@@ -37,7 +40,7 @@ FETCH = """\
 })();
 """
 EVENTS = """\
-const source = new EventSource("events?" + name);
+const source = new EventSource("feed?" + name);
 source.onmessage = (event) => show(`${event.lastEventId} ${event.data}\\n`);
 source.addEventListener("end", () => { source.close(); show("closed\\n"); });
 """
@@ -60,21 +63,21 @@ class App(BaseHTTPRequestHandler):
 
     do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET
 
-    def begin(self, *headers: tuple[str, str]) -> None:
-        self.send_response(200)
+    def begin(self, *headers: tuple[str, str], status: int = 200) -> None:
+        self.send_response(status)
         for name, value in headers:
             self.send_header(name, value)
         self.end_headers()
 
-    def answer(self, body: bytes, content_type: str, *headers: tuple[str, str]) -> None:
-        self.begin(("content-type", content_type), ("content-length", str(len(body))), *headers)
+    def answer(self, body: bytes, content_type: str, *headers: tuple[str, str], status: int = 200) -> None:
+        self.begin(("content-type", content_type), ("content-length", str(len(body))), *headers, status=status)
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def stream(self, content_type: str, first: str, second: str) -> None:
+    def stream(self, content_type: str, first: str, second: str, visitor: str = "") -> None:
         self.begin(("content-type", content_type), ("transfer-encoding", "chunked"))
         self.send(first.encode())
-        wait_at_gate(self.query)
+        wait_at_gate(visitor or self.query)
         self.send(second.encode())
         self.send(b"")
 
@@ -102,7 +105,7 @@ def stream(app: App) -> None:
     app.stream("text/plain", "begin\n", "end\n")
 
 
-def events(app: App) -> None:
+def feed(app: App) -> None:
     app.stream("text/event-stream", "id: 1\ndata: begin\n\n", "id: 2\ndata: end\n\nevent: end\ndata:\n\n")
 
 
@@ -130,6 +133,20 @@ def cookies(app: App) -> None:
     app.answer(came, "text/plain", ("set-cookie", "one=1; Path=/"), ("set-cookie", "two=2; HttpOnly"))
 
 
+def event(app: App) -> None:
+    """An invocation whose event is not a request: `do` says what with, `name` who comes to the gate."""
+    payload = json.loads(app.body)
+    sys.stdout.write(f"event {payload['name']}\n")
+    sys.stdout.flush()
+    if payload["do"] == "stream":
+        app.stream("text/plain", "begin\n", "end\n", payload["name"])
+        return
+    if payload["do"] == "visit":
+        wait_at_gate(payload["name"])
+    status = ERROR_STATUS if payload["do"] == "fail" else 200
+    app.answer(app.body, "application/json", status=status)
+
+
 def fetch_page(app: App) -> None:
     app.answer((PAGE % FETCH).encode(), "text/html")
 
@@ -140,7 +157,8 @@ def events_page(app: App) -> None:
 
 ROUTES: dict[str, Callable[[App], None]] = {
     "/stream": stream,
-    "/events": events,
+    "/feed": feed,
+    "/events": event,
     "/echo": echo,
     "/request": request,
     "/bytes": all_bytes,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from support.clients_app import ERROR_STATUS
 from support.gate import Gate
 from support.projects import LAYER, MARK, Project, make_project
 from support.up import Up, running
@@ -33,11 +34,12 @@ class Site:
         return self.up.wait_for("ready")["urls"][function].rstrip("/")
 
 
-def function(mode: InvokeMode, gate: Gate, mark: str, url_config: dict[str, object]) -> dict[str, object]:
+def function(name: str, mode: InvokeMode, gate: Gate, mark: str, url_config: dict[str, object]) -> dict[str, object]:
     """A resource of the template; `url_config` is what its FunctionUrlConfig has besides the mode."""
     variables: dict[str, str | int] = {
         "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
         "AWS_LWA_INVOKE_MODE": mode.lower(),
+        "AWS_LWA_ERROR_STATUS_CODES": str(ERROR_STATUS),
         "PORT": 8000,
         "GATE": gate.port,
         MARK: mark,
@@ -45,6 +47,7 @@ def function(mode: InvokeMode, gate: Gate, mark: str, url_config: dict[str, obje
     return {
         "Type": "AWS::Serverless::Function",
         "Properties": {
+            "FunctionName": name,
             "CodeUri": "app/",
             "Handler": "run.sh",
             "Runtime": "python3.13",
@@ -63,13 +66,16 @@ def function(mode: InvokeMode, gate: Gate, mark: str, url_config: dict[str, obje
 
 
 def make_site(folder: Path, gate: Gate, url_configs: dict[str, dict[str, object]]) -> Project:
-    """A function for each mode and each of `url_configs`, whose keys come before the mode's name in the logical id."""
+    """A function for each mode and each of `url_configs`, whose keys come before the mode's name in the logical id.
+    Functions are named by their logical ids.
+    """
     project = make_project(folder)
     shutil.copyfile(APP, project.code / "app.py")
     functions = {
-        f"{prefix}{NAMES[mode]}": function(mode, gate, project.mark, config)
+        name: function(name, mode, gate, project.mark, config)
         for prefix, config in url_configs.items()
         for mode in MODES
+        for name in [f"{prefix}{NAMES[mode]}"]
     }
     capacity = {
         "Type": "AWS::Serverless::CapacityProvider",
