@@ -5,14 +5,14 @@ from pathlib import Path
 
 import orjson
 
-from penstock.function_url import AccessRecord, FunctionUrl
-from penstock.function_url.exchange import UrlExchange
+from penstock.function_url import AccessRecord, FunctionUrl, UrlHosts
 from penstock.model.errors import FunctionError, PlatformError
-from penstock.model.function import AuthType, FunctionUrlConfig, InvokeMode
+from penstock.model.function import AuthType, Cors, FunctionUrlConfig, InvokeMode
 from penstock.model.invocation import Invocation
 from penstock.router import Router
 from penstock.wire.prelude import CONTENT_TYPE as PRELUDE_TYPE
 from penstock.wire.prelude import SEPARATOR
+from penstock.wire.sigv4 import Verifier
 from support.answers import Answer, read_answer
 from support.clock import VirtualClock
 from support.functions import function
@@ -56,18 +56,38 @@ class FakeTarget:
 class Rig:
     """One client before a Function URL; the test is the function."""
 
-    def __init__(self, mode: InvokeMode = InvokeMode.RESPONSE_STREAM) -> None:
+    def __init__(
+        self,
+        mode: InvokeMode = InvokeMode.RESPONSE_STREAM,
+        *,
+        cors: Cors | None = None,
+        verifier: Verifier | None = None,
+        hosts: UrlHosts | None = None,
+        cancel_on_disconnect: bool = False,
+        alias: str = "live",
+    ) -> None:
         self.clock = VirtualClock()
         self.records: list[AccessRecord] = []
         self.target = FakeTarget()
         router = Router()
         router.add(self.target)
-        url = FunctionUrlConfig(AuthType.NONE, mode)
+        url = FunctionUrlConfig(AuthType.AWS_IAM if verifier else AuthType.NONE, mode, cors)
         self.door = FunctionUrl(
-            replace(function(Path("/code")), url=url), router, self.clock, "eu-west-1", self.records.append
+            replace(function(Path("/code")), url=url, alias=alias),
+            router,
+            self.clock,
+            "eu-west-1",
+            self.records.append,
+            verifier=verifier,
+            hosts=hosts,
+            cancel_on_disconnect=cancel_on_disconnect,
         )
-        self.peer = Peer(lambda connection: UrlExchange(self.door, connection), 1024 * 1024)
+        self.peer = self.client()
         self.source = FakeSource()
+
+    def client(self) -> Peer:
+        """One more connection to this function's own port."""
+        return Peer(self.door._accept, 1024 * 1024)
 
     def request(self, data: bytes = GET) -> "Rig":
         self.peer.send(data)

@@ -2,5 +2,6 @@
 
 from penstock.function_url.access import AccessRecord
 from penstock.function_url.door import FunctionUrl
+from penstock.function_url.hosts import UrlDoor, UrlHosts
 
-__all__ = ["AccessRecord", "FunctionUrl"]
+__all__ = ["AccessRecord", "FunctionUrl", "UrlDoor", "UrlHosts"]

@@ -4,22 +4,27 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
-from penstock.function_url.response import BadResponseError, build_head, has_body, read_buffered
+from penstock.function_url.cors import TWICE
+from penstock.function_url.refusals import BAD_GATEWAY, RESERVED_HEADER, Refusal
+from penstock.function_url.response import (
+    BadResponseError,
+    ReservedHeaderError,
+    build_head,
+    has_body,
+    length_line,
+    read_buffered,
+)
 from penstock.model.clock import Clock
 from penstock.model.errors import InvocationError
 from penstock.model.invocation import Source
 from penstock.model.limits import MAX_BUFFERED_RESPONSE_BYTES
-from penstock.wire.http_messages import LAST_CHUNK, chunk, response
+from penstock.wire.http_messages import LAST_CHUNK, chunk
 from penstock.wire.http_server import HttpConnection
 from penstock.wire.prelude import CONTENT_TYPE as PRELUDE_TYPE
 from penstock.wire.prelude import Prelude, PreludeError, PreludeReader
 
-_JSON: Final = b"application/json"
 _CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 _DEFAULT_PRELUDE: Final = Prelude(200, (), ())
-
-# Body as observed; https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html says 502 for function errors.
-_BAD_GATEWAY: Final = b"Internal Server Error"
 
 
 class Phase(Enum):
@@ -36,7 +41,7 @@ class Phase(Enum):
 
 
 class UrlAnswer:
-    """A `Sink`. `on_end(status, body bytes sent, note)` is called once.
+    """A `Sink`. `on_end(status, body bytes sent, note)` is called once. `cors` is header lines every answer gets.
 
     A client that goes away does not stop the function, as on AWS: what it still writes is dropped.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
@@ -48,6 +53,7 @@ class UrlAnswer:
         "_collected",
         "_connection",
         "_content_type",
+        "_cors",
         "_gone",
         "_has_body",
         "_note",
@@ -73,6 +79,7 @@ class UrlAnswer:
         clock: Clock,
         request_id: str,
         trace_id: str,
+        cors: bytes = b"",
     ) -> None:
         self.request_id = request_id
         self.trace_id = trace_id
@@ -80,6 +87,7 @@ class UrlAnswer:
         self._on_end = on_end
         self._streams = streams
         self._clock = clock
+        self._cors = cors
         self._phase = Phase.WAITING
         self._content_type = ""
         self._source: Source | None = None
@@ -110,17 +118,16 @@ class UrlAnswer:
             self._paused = False
             self._source.resume_reading()
 
-    def refuse(self, status: int, body: bytes, note: str, extra: bytes = b"") -> None:
-        """An answer of the door's own, in place of the function's. `extra` is whole header lines."""
-        self._status = status
-        closing = b"" if self._connection.keep_alive else b"connection: close\r\n"
-        head = b"x-amzn-requestid: %b\r\n%b%b" % (self.request_id.encode(), extra, closing)
-        answer = response(status, _JSON, body, head)
-        if self._connection.method == b"HEAD":
-            answer, body = answer[: -len(body)], b""
+    def refuse(self, refusal: Refusal, note: str = "", extra: bytes | None = None) -> None:
+        """An answer of the door's own, in place of the function's. `extra` replaces the CORS header lines."""
+        connection = self._connection
+        self._status = refusal.status
+        lines = self._cors if extra is None else extra
+        head = refusal.head(self.request_id, self._clock.epoch(), lines, closing=not connection.keep_alive)
+        body = b"" if connection.method == b"HEAD" else refusal.body
         self._sent = len(body)
-        self._write(answer)
-        self._end(note)
+        self._write(head + body)
+        self._end(note or refusal.note)
 
     # --- the function's side (Sink) ---
 
@@ -190,13 +197,17 @@ class UrlAnswer:
 
     def _send_head(self, prelude: Prelude, default_type: str, first: bytes = b"") -> None:
         """The head and the first bytes of the body in one write."""
-        self._phase = Phase.STREAMING
-        self._status = prelude.status
-        self._has_body = has_body(self._connection.method, prelude.status)
-        self._chunked = self._has_body and not self._connection.http_1_0
+        connection, status = self._connection, prelude.status
+        self._has_body = has_body(connection.method, status)
+        self._chunked = self._has_body and not connection.http_1_0
         if self._has_body and not self._chunked:
-            self._connection.keep_alive = False
-        head = self._head(prelude, default_type, _CHUNKED if self._chunked else b"")
+            connection.keep_alive = False
+        framing = _CHUNKED if self._chunked else length_line(status, 0) if status == 205 else b""
+        head = self._head(prelude, default_type, framing)
+        if not head:
+            return
+        self._phase = Phase.STREAMING
+        self._status = status
         self._write(head + self._frame(first))
         if not self._has_body:
             # The head is the whole answer: the client may send its next request before the function ends.
@@ -214,21 +225,33 @@ class UrlAnswer:
         except BadResponseError as error:
             self._bad_gateway(str(error))
             return
+        head = self._head(prelude, "application/json", length_line(prelude.status, len(body)))
+        if not head:
+            return
         self._status = prelude.status
-        length = b"" if prelude.status in (204, 304) else b"content-length: %d\r\n" % len(body)
         if not has_body(self._connection.method, prelude.status):
             body = b""
         self._sent = len(body)
-        self._write(self._head(prelude, "application/json", length) + body)
+        self._write(head + body)
         self._end("")
 
     def _head(self, prelude: Prelude, default_type: str, framing: bytes) -> bytes:
-        epoch = self._clock.epoch()
-        head = build_head(prelude, default_type, self.request_id, self.trace_id, epoch, framing)
+        """Empty when the function's answer cannot be one: then it was refused."""
+        epoch, cors = self._clock.epoch(), self._cors
+        try:
+            head = build_head(prelude, default_type, self.request_id, self.trace_id, epoch, framing + cors)
+        except ReservedHeaderError as error:
+            self.refuse(RESERVED_HEADER, str(error))
+            return b""
+        except BadResponseError as error:
+            self._bad_gateway(str(error))
+            return b""
+        if cors and any(name.lower() == "access-control-allow-origin" for name, _ in prelude.headers):
+            self._note = TWICE
         return head + self._connection.end_of_head
 
     def _bad_gateway(self, why: str) -> None:
-        self.refuse(502, _BAD_GATEWAY, why)
+        self.refuse(BAD_GATEWAY, why)
 
     def _write(self, data: bytes) -> None:
         if data and not self._gone:

@@ -1,11 +1,13 @@
 """The event of a Function URL request: payload format version 2.0. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
-What the page leaves open follows snapshots validated against AWS in LocalStack's tests (marked observed).
+What the page leaves open follows events captured on AWS (marked observed): those in
+https://github.com/aws/aws-lambda-go (lambdaurl/testdata), and snapshots in LocalStack's tests.
 """
 
 import base64
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -15,9 +17,21 @@ import orjson
 
 from penstock.wire.http_messages import Headers
 
-# `connection` is between two hops (observed); cookies have a field of their own.
-_LEFT_OUT: Final = frozenset({"connection", "cookie"})
-_TEXT_TYPES: Final = ("text", "json", "xml")
+# Between two hops: `connection` as observed, its kin with it (RFC 9110 section 7.6.1). What only the platform can know
+# must not come from a client.
+_LEFT_OUT: Final = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "transfer-encoding",
+        "upgrade",
+        "x-amzn-tls-cipher-suite",
+        "x-amzn-tls-version",
+    }
+)
+# AWS's list is unpublished. Measured on payload format 2.0: https://github.com/ministackorg/ministack/pull/766
+_TEXT_TYPES: Final = ("text", "json", "xml", "javascript")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +42,22 @@ class UrlIdentity:
     domain_name: str
     port: int
     scheme: str = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """`TLSv1.3` and `TLS_AES_128_GCM_SHA256`, as OpenSSL names them."""
+
+    version: str
+    cipher_suite: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who signed the request. `iam` is `requestContext.authorizer.iam`."""
+
+    account_id: str
+    iam: Mapping[str, str | None]
 
 
 def build_event(
@@ -41,8 +71,12 @@ def build_event(
     request_id: str,
     trace_id: str,
     epoch: float,
+    tls: Tls | None = None,
+    caller: Caller | None = None,
 ) -> bytes:
-    """The event as JSON. `target` is the request target as sent, `epoch` seconds."""
+    """The event as JSON. `target` is the request target as sent, `epoch` seconds; `tls` of an encrypted connection,
+    `caller` of a signed request.
+    """
     raw_path, _, raw_query = _origin_form(target.decode("latin-1")).partition("?")
     fields, cookies = _read_headers(headers)
     forwarded = fields.get("x-forwarded-for")
@@ -50,30 +84,38 @@ def build_event(
     fields["x-forwarded-port"] = str(identity.port)
     fields["x-forwarded-proto"] = identity.scheme
     fields["x-amzn-trace-id"] = trace_id
+    if tls:
+        fields["x-amzn-tls-version"] = tls.version
+        fields["x-amzn-tls-cipher-suite"] = tls.cipher_suite
+    context: dict[str, object] = {
+        "accountId": "anonymous",
+        "apiId": identity.url_id,
+        "domainName": identity.domain_name,
+        "domainPrefix": identity.url_id,
+        "http": {
+            "method": method,
+            "path": raw_path,
+            "protocol": "HTTP/1.1",
+            "sourceIp": source_ip,
+            "userAgent": fields.get("user-agent", ""),
+        },
+        "requestId": request_id,
+        "routeKey": "$default",
+        "stage": "$default",
+        "time": _clf_time(int(epoch)),
+        "timeEpoch": int(epoch * 1000),
+    }
+    if caller:
+        context["accountId"] = caller.account_id
+        context["authorizer"] = {"iam": caller.iam}
+        fields.pop("authorization", None)  # it never reaches the function (observed)
     event: dict[str, object] = {
         "version": "2.0",
         "routeKey": "$default",
         "rawPath": raw_path,
         "rawQueryString": raw_query,
         "headers": fields,
-        "requestContext": {
-            "accountId": "anonymous",
-            "apiId": identity.url_id,
-            "domainName": identity.domain_name,
-            "domainPrefix": identity.url_id,
-            "http": {
-                "method": method,
-                "path": raw_path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": source_ip,
-                "userAgent": fields.get("user-agent", ""),
-            },
-            "requestId": request_id,
-            "routeKey": "$default",
-            "stage": "$default",
-            "time": _clf_time(int(epoch)),
-            "timeEpoch": int(epoch * 1000),
-        },
+        "requestContext": context,
         "isBase64Encoded": False,
     }
     if cookies:
@@ -81,7 +123,8 @@ def build_event(
     if raw_query:
         event["queryStringParameters"] = _query_parameters(raw_query)
     if body:
-        event["body"], event["isBase64Encoded"] = _encode_body(body, fields.get("content-type", ""))
+        fields.setdefault("content-length", str(len(body)))  # of a chunked body, whose framing ended here
+        event["body"], event["isBase64Encoded"] = _encode_body(body, fields)
     return orjson.dumps(event)
 
 
@@ -95,30 +138,39 @@ def _origin_form(target: str) -> str:
 
 
 def _read_headers(headers: Headers) -> tuple[dict[str, str], list[str]]:
-    """Names in lower case, repeated ones joined by a comma; and the cookies, one entry each."""
+    """Names in lower case, repeated ones joined by a comma; and the cookies, one entry each, which stay among the
+    headers as well (observed).
+    """
     fields: dict[str, str] = {}
     cookies: list[str] = []
     for raw_name, raw_value in headers:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if name in _LEFT_OUT:
+            continue
+        fields[name] = f"{fields[name]},{value}" if name in fields else value
         if name == "cookie":
             cookies += [part for part in (piece.strip() for piece in value.split(";")) if part]
-        elif name not in _LEFT_OUT:
-            fields[name] = f"{fields[name]},{value}" if name in fields else value
     return fields, cookies
 
 
 def _query_parameters(raw_query: str) -> dict[str, str]:
-    """Decoded; the values of a repeated key joined by commas (observed)."""
+    """Decoded; the values of a repeated key joined by commas (observed). What is no escape stays as it is (assumed)."""
     parameters: dict[str, str] = {}
     for key, value in parse_qsl(raw_query, keep_blank_values=True):
         parameters[key] = f"{parameters[key]},{value}" if key in parameters else value
     return parameters
 
 
-def _encode_body(body: bytes, content_type: str) -> tuple[str, bool]:
-    """Text stays text only when it is ASCII and its type says text, JSON or XML (observed); the rest is base64."""
-    if body.isascii() and any(kind in content_type.lower() for kind in _TEXT_TYPES):
-        return body.decode("ascii"), False
+def _encode_body(body: bytes, fields: Mapping[str, str]) -> tuple[str, bool]:
+    """Text stays text only when its type says so and its bytes are UTF-8 (observed); the rest is base64, and so is what
+    is compressed, whatever its type (assumed).
+    """
+    kind = fields.get("content-type", "").partition(";")[0].lower()
+    if any(text in kind for text in _TEXT_TYPES) and fields.get("content-encoding", "identity").lower() == "identity":
+        try:
+            return body.decode(), False
+        except UnicodeDecodeError:
+            pass
     return base64.b64encode(body).decode("ascii"), True
 
 

@@ -1,11 +1,15 @@
 """One Function URL request: read it whole, turn it into an event, hand it to the router."""
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from penstock.function_url.access import AccessRecord
 from penstock.function_url.answer import UrlAnswer
-from penstock.function_url.event import build_event
+from penstock.function_url.authorization import authorize
+from penstock.function_url.event import Caller, Tls, UrlIdentity, build_event
+from penstock.function_url.refusals import PREFLIGHT, THROTTLED, TOO_LARGE, WEBSOCKET, Refusal
 from penstock.model import ids
+from penstock.model.errors import PlatformError
 from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_REQUEST_BYTES
 from penstock.wire.exchange import Discard
@@ -14,10 +18,11 @@ from penstock.wire.http_server import HttpConnection
 if TYPE_CHECKING:
     from penstock.function_url.door import FunctionUrl
 
-# TooManyRequestsException as the Lambda API words it (botocore's model); the URL's own body is unpublished (assumed).
-_THROTTLED: Final = b'{"Reason":"ConcurrentInvocationLimitExceeded","Type":"User","message":"Rate Exceeded."}'
-_THROTTLED_TYPE: Final = b"x-amzn-errortype: TooManyRequestsException\r\n"
-_TOO_LARGE: Final = b'{"message":"Request Entity Too Large"}'  # assumed
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-request-tracing.html: a root that
+# is there is kept, whatever it looks like.
+_ROOT: Final = re.compile(rb"(?:^|;)\s*Root=[^;\s]")
+# It is handed on in a header to every worker, which may read less than a client may send (assumed).
+_MAX_TRACE_BYTES: Final = 512
 
 
 class UrlExchange(Discard):
@@ -25,10 +30,12 @@ class UrlExchange(Discard):
 
     __slots__ = (
         "_answer",
+        "_caller",
         "_connection",
         "_door",
         "_epoch",
         "_headers",
+        "_identity",
         "_invocation",
         "_method",
         "_parts",
@@ -38,9 +45,10 @@ class UrlExchange(Discard):
         "_target",
     )
 
-    def __init__(self, door: "FunctionUrl", connection: HttpConnection) -> None:
+    def __init__(self, door: "FunctionUrl", connection: HttpConnection, identity: UrlIdentity) -> None:
         self._door = door
         self._connection = connection
+        self._identity = identity
         self._method = connection.method
         self._target = connection.target
         self._headers = connection.headers
@@ -49,28 +57,44 @@ class UrlExchange(Discard):
         self._size = 0
         self._started = door.clock.monotonic()
         self._invocation: Invocation | None = None
+        self._caller: Caller | None = None
         self._epoch = door.clock.epoch()
-        trace_id = _trace_of(connection) or f"Root={ids.trace_id(self._epoch)}"
+        request_id = ids.request_id()
         self._answer = UrlAnswer(
             connection,
             self._record,
             streams=door.streams,
             clock=door.clock,
-            request_id=ids.request_id(),
-            trace_id=trace_id,
+            request_id=request_id,
+            trace_id=_trace_of(connection) or _new_trace(self._epoch, request_id),
+            cors=door.cors.actual(connection.headers) if door.cors else b"",
         )
+
+    def answer_at_once(self) -> bool:
+        """Whether the request's head was all there was to see: then its answer is out, and its body nobody's."""
+        if b"websocket" in self._connection.upgrade.lower():
+            self._answer.refuse(WEBSOCKET)
+            return True
+        cors = self._door.cors
+        lines = cors.preflight(self._method, self._headers) if cors else None
+        if lines is None:
+            return False
+        self._answer.refuse(PREFLIGHT, extra=lines)
+        return True
 
     def body(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if self._size > MAX_REQUEST_BYTES:
             self._connection.keep_alive = False
-            self._answer.refuse(413, _TOO_LARGE, "request over 6 MB")
+            self._answer.refuse(TOO_LARGE)
         else:
             self._parts.append(chunk)
 
     def end(self) -> None:
         door, answer = self._door, self._answer
         self._epoch, self._started = door.clock.epoch(), door.clock.monotonic()
+        if door.verifier and not self._authorized():
+            return
         timeout = door.function.timeout_s
         self._invocation = Invocation(
             request_id=answer.request_id,
@@ -83,12 +107,31 @@ class UrlExchange(Discard):
             trace_id=answer.trace_id,
         )
         if not door.router.route(self._invocation):
-            answer.refuse(429, _THROTTLED, "every environment is busy", _THROTTLED_TYPE)
+            answer.refuse(THROTTLED)
+
+    def _authorized(self) -> bool:
+        """A signature covers the body, so nothing can be said before it is complete."""
+        verifier = self._door.verifier
+        if verifier is None:
+            return True
+        found = authorize(
+            verifier,
+            method=self._method,
+            target=self._target,
+            headers=self._headers,
+            body=b"".join(self._parts),
+            now=self._epoch,
+        )
+        if isinstance(found, Refusal):
+            self._answer.refuse(found)
+            return False
+        self._caller = found
+        return True
 
     def _build_event(self) -> bytes:
         parts, self._parts = self._parts, []
         return build_event(
-            self._door.identity,
+            self._identity,
             method=self._method.decode("latin-1"),
             target=self._target,
             headers=self._headers,
@@ -97,13 +140,18 @@ class UrlExchange(Discard):
             request_id=self._answer.request_id,
             trace_id=self._answer.trace_id,
             epoch=self._epoch,
+            tls=_tls_of(self._connection) if self._identity.scheme == "https" else None,
+            caller=self._caller,
         )
 
     def lost(self) -> None:
-        if self._invocation is None:
+        invocation = self._invocation
+        if invocation is None:
             self._record(0, 0, "client left before its request was complete")
-        else:
-            self._answer.client_left()
+            return
+        self._answer.client_left()
+        if self._door.cancel_on_disconnect and invocation.cancel:
+            invocation.cancel(PlatformError("Client.Disconnected", "the client left before its answer was complete"))
 
     def pause_writing(self) -> None:
         self._answer.pause()
@@ -127,12 +175,25 @@ class UrlExchange(Discard):
 
 
 def _trace_of(connection: HttpConnection) -> str:
+    """The client's trace header; empty when it has none that names a root."""
     for name, value in connection.headers:
         if name == b"x-amzn-trace-id":
-            return value.decode("latin-1")
+            sound = len(value) <= _MAX_TRACE_BYTES and value.isascii() and _ROOT.search(value)
+            return value.decode("ascii") if sound else ""
     return ""
+
+
+def _new_trace(epoch: float, request_id: str) -> str:
+    """An X-Ray root from the random digits of the request id: this is done for every request, refused ones too."""
+    return f"Root=1-{int(epoch):08x}-{request_id[:8]}{request_id[24:]}{request_id[9:13]}"
 
 
 def _peer_of(connection: HttpConnection) -> str:
     peer = connection.transport.get_extra_info("peername")
     return str(peer[0]) if isinstance(peer, tuple) else "127.0.0.1"
+
+
+def _tls_of(connection: HttpConnection) -> Tls | None:
+    session = connection.transport.get_extra_info("ssl_object")
+    version, cipher = session.version(), session.cipher()
+    return Tls(version, cipher[0]) if version and cipher else None

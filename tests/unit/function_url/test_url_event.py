@@ -9,14 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.function_url.event import UrlIdentity, build_event
+from penstock.function_url.event import Caller, Tls, UrlIdentity, build_event
 
 IDENTITY = UrlIdentity("abc123", "abc123.lambda-url.eu-west-1.localhost", 3000)
 NOON = 1_583_348_638.39
 
 
 def build(
-    *headers: tuple[bytes, bytes], target: bytes = b"/", method: str = "GET", body: bytes = b"", epoch: float = NOON
+    *headers: tuple[bytes, bytes],
+    target: bytes = b"/",
+    method: str = "GET",
+    body: bytes = b"",
+    epoch: float = NOON,
+    tls: Tls | None = None,
+    caller: Caller | None = None,
 ) -> dict[str, Any]:
     event = build_event(
         IDENTITY,
@@ -28,6 +34,8 @@ def build(
         request_id="2f0d0c5e-0000-4000-8000-000000000000",
         trace_id="Root=1-5e5f0000-aaaaaaaaaaaaaaaaaaaaaaaa",
         epoch=epoch,
+        tls=tls,
+        caller=caller,
     )
     value: dict[str, Any] = orjson.loads(event)
     return value
@@ -38,6 +46,7 @@ def test_whole_event() -> None:
         (b"host", b"abc123.lambda-url.eu-west-1.localhost:3000"),
         (b"user-agent", b"curl/8"),
         (b"content-type", b"application/json"),
+        (b"content-length", b"7"),
         (b"connection", b"keep-alive"),
         (b"cookie", b"c1=x; c2=y"),
         target=b"/a%2Fb/1?q=1&q=2&e=",
@@ -54,6 +63,8 @@ def test_whole_event() -> None:
             "host": "abc123.lambda-url.eu-west-1.localhost:3000",
             "user-agent": "curl/8",
             "content-type": "application/json",
+            "cookie": "c1=x; c2=y",
+            "content-length": "7",
             "x-forwarded-for": "203.0.113.9",
             "x-forwarded-port": "3000",
             "x-forwarded-proto": "http",
@@ -127,6 +138,10 @@ def test_path_and_query_stay_as_they_were_sent(target: bytes, path: str, query: 
         (b"e=%E2%82%AC", {"e": "€"}),
         (b"e=%FF", {"e": "\ufffd"}),
         (b"a=1;b=2", {"a": "1;b=2"}),
+        (b"a=%zz&b=%", {"a": "%zz", "b": "%"}),
+        (b"&&a=1&", {"a": "1"}),
+        (b"=x", {"": "x"}),
+        (b"a%3Db=%2526", {"a=b": "%26"}),
     ],
 )
 def test_query_parameters_are_decoded(query: bytes, parameters: dict[str, str]) -> None:
@@ -164,7 +179,7 @@ def test_forwarded_headers_extend_what_a_proxy_said_and_replace_the_rest() -> No
 def test_cookies(cookies: Sequence[bytes], expected: list[str] | None) -> None:
     event = build(*[(b"cookie", cookie) for cookie in cookies])
     assert event.get("cookies") == expected
-    assert "cookie" not in event["headers"]
+    assert event["headers"]["cookie"] == b",".join(cookies).decode()
 
 
 @pytest.mark.parametrize(
@@ -176,10 +191,13 @@ def test_cookies(cookies: Sequence[bytes], expected: list[str] | None) -> None:
         (b"text/plain", b"hello", True),
         (b"application/xml", b"<a/>", True),
         (b"image/svg+xml", b"<svg/>", True),
-        (b"text/plain", "né".encode(), False),
+        (b"text/plain", "né".encode(), True),
+        (b"application/json; charset=utf-8", '{"hello":"snowman ☃"}'.encode(), True),
+        (b"application/javascript", b"f()", True),
+        (b"text/plain", b"n\xe9", False),
         (b"application/json", b'{"a":"\xff"}', False),
         (b"application/x-www-form-urlencoded", b"a=1", False),
-        (b"multipart/form-data; boundary=x", b"--x", False),
+        (b"multipart/form-data; boundary=text", b"--text", False),
         (b"application/octet-stream", b"abc", False),
         (b"", b"abc", False),
     ],
@@ -188,6 +206,59 @@ def test_text_stays_text_only_where_type_and_bytes_agree(content_type: bytes, bo
     event = build((b"content-type", content_type), body=body, method="POST")
     assert event["isBase64Encoded"] is not text
     assert event["body"] == (body.decode() if text else base64.b64encode(body).decode())
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"br", b"Deflate", b"identity, gzip"])
+def test_compressed_body_is_binary_whatever_its_type(encoding: bytes) -> None:
+    event = build((b"content-type", b"application/json"), (b"content-encoding", encoding), body=b"{}", method="POST")
+    assert (event["isBase64Encoded"], event["body"]) == (True, "e30=")
+
+
+def test_body_that_says_it_is_not_compressed_stays_text() -> None:
+    headers = ((b"content-type", b"text/plain"), (b"content-encoding", b"Identity"))
+    assert build(*headers, body=b"hi", method="POST")["isBase64Encoded"] is False
+
+
+def test_chunked_body_gets_the_length_it_had() -> None:
+    headers = build((b"transfer-encoding", b"chunked"), (b"content-type", b"text/plain"), body=b"hello")["headers"]
+    assert headers["content-length"] == "5"
+    assert "transfer-encoding" not in headers
+
+
+def test_empty_body_with_a_length_is_no_body() -> None:
+    event = build((b"content-length", b"0"), method="POST")
+    assert event["headers"]["content-length"] == "0"
+    assert "body" not in event
+    assert event["isBase64Encoded"] is False
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"connection", b"keep-alive", b"proxy-connection", b"upgrade", b"x-amzn-tls-version", b"x-amzn-tls-cipher-suite"],
+)
+def test_headers_of_the_connection_stay_with_it(name: bytes) -> None:
+    assert name.decode() not in build((name, b"x"))["headers"]
+
+
+def test_encrypted_connection() -> None:
+    headers = build((b"x-amzn-tls-version", b"spoofed"), tls=Tls("TLSv1.3", "TLS_AES_128_GCM_SHA256"))["headers"]
+    assert headers["x-amzn-tls-version"] == "TLSv1.3"
+    assert headers["x-amzn-tls-cipher-suite"] == "TLS_AES_128_GCM_SHA256"
+
+
+def test_signed_request_tells_who_and_hides_the_signature() -> None:
+    iam = {"accessKey": "AKIA", "cognitoIdentity": None}
+    event = build((b"authorization", b"AWS4-HMAC-SHA256 x"), (b"x-amz-date", b"d"), caller=Caller("111122223333", iam))
+    assert event["requestContext"]["accountId"] == "111122223333"
+    assert event["requestContext"]["authorizer"] == {"iam": iam}
+    assert "authorization" not in event["headers"]
+    assert event["headers"]["x-amz-date"] == "d"
+
+
+def test_unsigned_request_keeps_its_authorization_and_has_no_authorizer() -> None:
+    event = build((b"authorization", b"Bearer x"))
+    assert event["headers"]["authorization"] == "Bearer x"
+    assert not {"authorizer", "authentication"} & event["requestContext"].keys()
 
 
 @pytest.mark.parametrize(

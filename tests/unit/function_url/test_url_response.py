@@ -1,11 +1,20 @@
 """What a function answered, read as an HTTP response, and its head."""
 
+import base64
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.function_url.response import BadResponseError, build_head, has_body, read_buffered
+from penstock.function_url.response import (
+    BadResponseError,
+    ReservedHeaderError,
+    build_head,
+    has_body,
+    length_line,
+    read_buffered,
+)
 from penstock.wire.prelude import Prelude
 from support.answers import read_answer
 
@@ -28,6 +37,23 @@ READ: dict[str, tuple[bytes, Prelude, bytes]] = {
     "text body": ('{"statusCode":200,"body":"né"}'.encode(), PLAIN, "né".encode()),
     "base64 body": (b'{"statusCode":200,"body":"/wA=","isBase64Encoded":true}', PLAIN, b"\xff\0"),
     "base64 not said": (b'{"statusCode":200,"body":"/wA="}', PLAIN, b"/wA="),
+    "body object": (b'{"statusCode":200,"body":{"not": "text"}}', PLAIN, b'{"not":"text"}'),
+    "body number": (b'{"statusCode":200,"body":1}', PLAIN, b"1"),
+    "body list": (b'{"statusCode":200,"body":[true, null]}', PLAIN, b"[true,null]"),
+    "empty body": (b'{"statusCode":200,"body":""}', PLAIN, b""),
+    "base64 said as text": (b'{"statusCode":200,"body":"/wA=","isBase64Encoded":"True"}', PLAIN, b"\xff\0"),
+    "base64 denied as text": (b'{"statusCode":200,"body":"/wA=","isBase64Encoded":"false"}', PLAIN, b"/wA="),
+    "base64 null": (b'{"statusCode":200,"body":"/wA=","isBase64Encoded":null}', PLAIN, b"/wA="),
+    "base64 without padding": (b'{"statusCode":200,"body":"/wA","isBase64Encoded":true}', PLAIN, b"\xff\0"),
+    "base64 of a URL": (b'{"statusCode":200,"body":"_-8=","isBase64Encoded":true}', PLAIN, b"\xff\xef"),
+    "base64 in lines": (b'{"statusCode":200,"body":"aGVs\\r\\nbG8=\\n","isBase64Encoded":true}', PLAIN, b"hello"),
+    "no base64 at all": (
+        b'{"statusCode":200,"body":"!!!not-base64!!!","isBase64Encoded":true}',
+        PLAIN,
+        base64.b64decode("not+base6w=="),
+    ),
+    "base64 of one letter": (b'{"statusCode":200,"body":"A","isBase64Encoded":true}', PLAIN, b""),
+    "base64 of other letters": ('{"statusCode":200,"body":"é===","isBase64Encoded":true}'.encode(), PLAIN, b""),
     "all fields": (
         b'{"statusCode":201,"headers":{"X-A":"1"},"cookies":["a=1"],"body":"x"}',
         Prelude(201, (("X-A", "1"),), ("a=1",)),
@@ -50,10 +76,6 @@ BAD: dict[str, tuple[bytes, str]] = {
     "status": (b'{"statusCode":"ok"}', "statusCode is 'ok'"),
     "interim status": (b'{"statusCode":100}', "statusCode is 100"),
     "status null": (b'{"statusCode":null}', "statusCode is None"),
-    "body object": (b'{"statusCode":200,"body":{"a":1}}', "body is dict, not a string"),
-    "body number": (b'{"statusCode":200,"body":1}', "body is int, not a string"),
-    "bad base64": (b'{"statusCode":200,"body":"@","isBase64Encoded":true}', "body is not base64"),
-    "base64 of other letters": ('{"statusCode":200,"body":"é===","isBase64Encoded":true}'.encode(), "not base64"),
     "headers": (b'{"statusCode":200,"headers":"x"}', "headers is not an object"),
 }
 
@@ -100,7 +122,17 @@ def test_default_content_type_and_unregistered_status() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Connection", "content-length", "DATE", "Server", "Transfer-Encoding", "WWW-Authenticate"]
+    "name",
+    [
+        "Connection",
+        "content-length",
+        "DATE",
+        "Server",
+        "Transfer-Encoding",
+        "WWW-Authenticate",
+        "x-amzn-RequestId",
+        "X-Amzn-Trace-Id",
+    ],
 )
 def test_headers_of_the_connection_come_out_renamed(name: str) -> None:
     answer, _ = read_answer(head(Prelude(200, ((name, "7"),), ())))
@@ -111,6 +143,28 @@ def test_headers_of_the_connection_come_out_renamed(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "a b", "a:b", "a\r\nset-cookie", "é", "a\0", "x\n"])
 def test_name_that_is_no_token_is_left_out(name: str) -> None:
     assert head(Prelude(200, ((name, "evil"),), ())) == head(Prelude(200, (), ()))
+
+
+@pytest.mark.parametrize("name", ["x-amzn-remapped-connection", "X-Amzn-Remapped-Content-Length", "x-amzn-remapped-x"])
+def test_reserved_header_of_the_function_is_refused(name: str) -> None:
+    with pytest.raises(ReservedHeaderError, match=f"reserved header {name.lower()}"):
+        head(Prelude(200, ((name, "1"),), ()))
+
+
+def test_other_headers_with_amazons_prefix_are_the_functions() -> None:
+    assert b"x-amzn-hoge: 1\r\n" in head(Prelude(200, (("x-amzn-hoge", "1"),), ()))
+
+
+@pytest.mark.parametrize("status", [600, 700, 999])
+def test_status_that_is_none(status: int) -> None:
+    with pytest.raises(BadResponseError, match=f"statusCode is {status}, not a number from 200 to 599"):
+        head(Prelude(status, (), ()))
+
+
+def test_values_of_one_header_stay_apart() -> None:
+    answer, _ = read_answer(head(Prelude(200, (("set-cookie", "c=1"), ("x-a", "1"), ("x-a", "2")), ("a=1",))))
+    assert answer.all("set-cookie") == ["c=1", "a=1"]
+    assert answer.all("x-a") == ["1", "2"]
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\n", "\r", "\0"])
@@ -145,10 +199,24 @@ def test_head_is_one_head_whatever_the_function_says(headers: list[tuple[str, st
 
 @pytest.mark.parametrize(
     ("method", "status", "expected"),
-    [(b"GET", 200, True), (b"HEAD", 200, False), (b"GET", 204, False), (b"POST", 304, False), (b"GET", 500, True)],
+    [
+        (b"GET", 200, True),
+        (b"HEAD", 200, False),
+        (b"GET", 204, False),
+        (b"GET", 205, False),
+        (b"POST", 304, False),
+        (b"GET", 500, True),
+    ],
 )
 def test_which_responses_have_a_body(method: bytes, status: int, expected: bool) -> None:
     assert has_body(method, status) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "line"), [(200, b"content-length: 5\r\n"), (204, b""), (205, b"content-length: 0\r\n"), (304, b"")]
+)
+def test_length_of_a_known_body(status: int, line: bytes) -> None:
+    assert length_line(status, 5) == line
 
 
 def test_payload_without_status_keeps_its_meaning() -> None:
