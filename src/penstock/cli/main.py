@@ -100,6 +100,29 @@ def up_command(
         StreamBandwidth,
         typer.Option(help="How fast a response streams: as fast as it can, or like AWS 2 MB/s after the first 6 MB."),
     ] = StreamBandwidth.UNLIMITED,
+    aws_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Port of the AWS-compatible endpoint, for aws lambda invoke and SDKs; 0 picks."
+        ),
+    ] = None,
+    https: Annotated[
+        bool, typer.Option("--https", help="Serve Function URLs over HTTPS with a certificate made here.")
+    ] = False,
+    keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Access keys that may sign requests, as in ~/.aws/credentials."),
+    ] = None,
+    cancel_on_disconnect: Annotated[
+        bool,
+        typer.Option("--cancel-on-disconnect", help="Tell the app when its client has left; on AWS nobody tells it."),
+    ] = False,
+    async_retry_delay: Annotated[
+        float,
+        typer.Option(
+            min=0, metavar="SECONDS", help="Wait before an asynchronous invocation that failed is tried again."
+        ),
+    ] = 60.0,
     fault: Annotated[
         list[str] | None,
         typer.Option(
@@ -126,6 +149,11 @@ def up_command(
         init_timeout=init_timeout,
         faults=tuple(map(parse_fault, fault or [])),
         bandwidth=AWS if bandwidth is StreamBandwidth.AWS else None,
+        aws_port=aws_port,
+        https=https,
+        keys=keys,
+        cancel_on_disconnect=cancel_on_disconnect,
+        async_retry_delay=async_retry_delay,
     )
     raise typer.Exit(run_up(options, JsonReporter() if json else HumanReporter()))
 

@@ -3,23 +3,32 @@
 import asyncio
 import gc
 import shutil
+import socket
+import ssl
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.agent import Agent
 from penstock.cli.addresses import Addresses, url_of
+from penstock.cli.aws_port import AwsPort
 from penstock.cli.memory import memory_home
 from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
+from penstock.cli.security import make_tls, make_verifier, must_sign
 from penstock.cli.served import Joiner, Served, package_function
-from penstock.function_url import FunctionUrl
+from penstock.function_url import FunctionUrl, UrlHosts
 from penstock.model.clock import Clock
 from penstock.model.errors import StartError, UserError
-from penstock.model.function import AuthType, Function
+from penstock.model.function import Function
 from penstock.router import Router
+from penstock.telemetry.log_tail import LogTails
 from penstock.template import Stack
+from penstock.wire.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from penstock.wire.sigv4 import Verifier
 
 _T = TypeVar("_T")
 
@@ -31,7 +40,11 @@ class Platform:
         self._clock = clock
         self._reporter = reporter
         self._agent = Agent(clock)
+        self._hosts = UrlHosts(clock)
+        self._log_tails = LogTails()
+        self._verifier: Verifier | None = None
         self._served: list[Served] = []
+        self._aws_port: AwsPort | None = None
 
     async def run(self, stop: asyncio.Event, on_serving: Callable[[Mapping[str, str]], Awaitable[None]]) -> int:
         """Bring everything up, serve until `stop` is set or a function is given up, take everything down.
@@ -54,34 +67,70 @@ class Platform:
         """Wait no longer for open requests."""
         for served in self._served:
             served.hurry()
+        if self._aws_port:
+            self._aws_port.hurry()
 
     async def _bring_up(self, work_root: Path) -> None:
-        functions = reachable(self._stack, self._reporter)
-        addresses = Addresses(self._settings.host)
+        settings = self._settings
+        functions = reachable(self._stack, self._reporter, aws_port=settings.aws_port is not None)
+        self._verifier = make_verifier(functions, self._stack, settings, self._reporter)
+        tls = make_tls(self._stack.region, settings, self._reporter)
+        addresses = Addresses(settings.host)
         with_url = [function.logical_id for function in functions if function.url]
-        sockets = addresses.bind_in_turn(self._settings.port, with_url, "--port")
+        sockets = addresses.bind_in_turn(settings.port, with_url, "--port")
+        aws_sock = None if settings.aws_port is None else addresses.bind(settings.aws_port, "the AWS API", "--aws-port")
         try:
-            packages = await _together(package_function(one, self._settings, self._reporter) for one in functions)
+            packages = await _together(package_function(one, settings, self._reporter) for one in functions)
         except BaseException:
             addresses.close()
             raise
         joiner = Joiner(
             self._stack,
-            self._settings,
+            settings,
             self._clock,
             self._reporter,
             self._agent,
             work_root,
             memory_home(self._reporter),
+            self._log_tails,
             self._make_door,
         )
         for function, package in zip(functions, packages, strict=True):
             self._served.append(joiner.join(function, package, sockets.get(function.logical_id)))
+        if aws_sock:
+            self._aws_port = self._make_aws_port(aws_sock)
         await _together(self._start(served) for served in self._served)
-        await self._listen(addresses)
+        await self._listen(addresses, tls)
 
     def _make_door(self, function: Function, router: Router) -> FunctionUrl:
-        return FunctionUrl(function, router, self._clock, self._stack.region, self._reporter.access)
+        return FunctionUrl(
+            function,
+            router,
+            self._clock,
+            self._stack.region,
+            self._reporter.access,
+            verifier=self._verifier,
+            hosts=self._hosts,
+            cancel_on_disconnect=self._settings.cancel_on_disconnect,
+            timeouts=Timeouts(),
+        )
+
+    def _make_aws_port(self, sock: socket.socket) -> AwsPort:
+        settings = self._settings
+        aws_port = AwsPort(
+            sock,
+            self._stack,
+            settings,
+            self._clock,
+            self._reporter,
+            self._hosts,
+            self._log_tails,
+            self._verifier if must_sign(settings) else None,
+        )
+        for served in self._served:
+            url = url_of(served.public.sock, settings.scheme) if served.public else None
+            aws_port.add(served, url)
+        return aws_port
 
     async def _start(self, served: Served) -> None:
         try:
@@ -90,21 +139,27 @@ class Platform:
             self._reporter.failed(served.function.logical_id, error)
             raise
 
-    async def _listen(self, addresses: Addresses) -> None:
+    async def _listen(self, addresses: Addresses, tls: ssl.SSLContext | None) -> None:
         """Last of all, so that nobody is refused while environments start."""
         for served in self._served:
             if served.public:
                 sock = served.public.sock
                 try:
-                    await served.public.door.serve(sock)
+                    await served.public.door.serve(sock, tls)
                 except OSError as error:  # another program began to listen meanwhile
-                    port = sock.getsockname()[1]
-                    raise addresses.refusal(port, served.function.logical_id, "--port", error) from None
+                    raise addresses.refusal(_port(sock), served.function.logical_id, "--port", error) from None
+        if self._aws_port:
+            try:
+                await self._aws_port.serve()
+            except OSError as error:
+                raise addresses.refusal(_port(self._aws_port.sock), "the AWS API", "--aws-port", error) from None
 
     async def _serve(self, stop: asyncio.Event, on_serving: Callable[[Mapping[str, str]], Awaitable[None]]) -> int:
-        urls = {one.function.logical_id: url_of(one.public.sock) for one in self._served if one.public}
+        scheme = self._settings.scheme
+        urls = {one.function.logical_id: url_of(one.public.sock, scheme) for one in self._served if one.public}
+        aws_endpoint = url_of(self._aws_port.sock) if self._aws_port else None
         self._tell_notes()
-        self._reporter.serving(urls, self._stack.outputs(urls))
+        self._reporter.serving(urls, self._stack.outputs(urls), aws_endpoint)
         # What was made so far lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -134,34 +189,33 @@ class Platform:
 
     async def _close(self) -> None:
         """Drain, then end: doors first, so that what is in flight keeps its environment."""
-        if self._served:
-            self._reporter.stopping(sum(served.open_requests for served in self._served))
-        await asyncio.gather(*(served.drain(self._settings.drain) for served in self._served))
+        doors: list[Served | AwsPort] = [*self._served, *([self._aws_port] if self._aws_port else [])]
+        if doors:
+            self._reporter.stopping(sum(door.open_requests for door in doors))
+        await asyncio.gather(*(door.drain(self._settings.drain) for door in doors))
         await asyncio.gather(*(served.fleet.close() for served in self._served))
         await self._agent.close(0.0)
-        for served in self._served:
-            await served.close()
+        for door in doors:
+            await door.close()
 
 
-def reachable(stack: Stack, reporter: Reporter) -> tuple[Function, ...]:
-    """The functions that can be reached. Raises UserError when there is none, or one cannot be served as it says."""
+def reachable(stack: Stack, reporter: Reporter, *, aws_port: bool) -> tuple[Function, ...]:
+    """The functions that can be reached. Raises UserError when there is none."""
     for warning in stack.warnings:
         reporter.warn(warning)
-    for function in stack.functions:
-        if function.url and function.url.auth_type is AuthType.AWS_IAM:
-            raise UserError(
-                f"{function.logical_id}: FunctionUrlConfig AuthType AWS_IAM is not checked yet, so the function is not "
-                "served; AuthType NONE is",
-                function.place,
-            )
-        if function.url is None:
-            reporter.warn(f"{function.logical_id} has no FunctionUrlConfig and is not started: nothing could reach it")
-        elif function.url.cors:
-            reporter.warn(f"{function.logical_id}: FunctionUrlConfig Cors is not applied yet")
-    functions = tuple(function for function in stack.functions if function.url)
+    functions = tuple(function for function in stack.functions if function.url or aws_port)
     if not functions:
-        raise UserError("no function of this template has a FunctionUrlConfig")
+        raise UserError("no function of this template has a FunctionUrlConfig; --aws-port serves them to AWS clients")
+    for function in stack.functions:
+        if function not in functions:
+            told = "has no FunctionUrlConfig and is not started: nothing could reach it without --aws-port"
+            reporter.warn(f"{function.logical_id} {told}")
     return functions
+
+
+def _port(sock: socket.socket) -> int:
+    port: int = sock.getsockname()[1]
+    return port
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[object, object, None]) -> bool:

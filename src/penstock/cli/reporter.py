@@ -12,8 +12,9 @@ from rich.markup import escape
 from penstock.cli.printer import Printer
 from penstock.control_plane.fleet import FleetEvent, Happening
 from penstock.environment.faults import Fault
-from penstock.function_url import AccessRecord
+from penstock.invoke_api.queued_event import DiscardedEvent, EventAttempt
 from penstock.model.errors import StartError
+from penstock.telemetry.access import AccessRecord
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -31,8 +32,14 @@ class Reporter(Protocol):
     def fault(self, function: str, environment_id: str, fault: Fault, effect: str) -> None:
         """A fault that was asked for happened."""
 
-    def serving(self, urls: Mapping[str, str], outputs: Mapping[str, str]) -> None:
-        """Requests are taken from now on. `urls` by the function's logical id."""
+    def event_attempt(self, attempt: EventAttempt) -> None:
+        """An attempt of an asynchronous invocation is over."""
+
+    def event_discarded(self, event: DiscardedEvent) -> None: ...
+    def serving(self, urls: Mapping[str, str], outputs: Mapping[str, str], aws_endpoint: str | None = None) -> None:
+        """Requests are taken from now on. `urls` by the function's logical id; `aws_endpoint` is the URL of the
+        AWS-compatible port.
+        """
 
     def access(self, record: AccessRecord) -> None:
         """Called for every request: must not block."""
@@ -89,13 +96,27 @@ class HumanReporter:
         where = f"{function} environment {environment_id[:8]}"
         self._say(f"[magenta]fault[/]   {escape(f'{where}: {fault.text}: {effect}')}")
 
-    def serving(self, urls: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+    def event_attempt(self, attempt: EventAttempt) -> None:
+        if self._printer:
+            ended_at = time.time()
+            self._printer.put(lambda: attempt_line(attempt, ended_at))
+
+    def event_discarded(self, event: DiscardedEvent) -> None:
+        kept = f"kept in {', '.join(event.kept_in)}" if event.kept_in else "it had no destination"
+        self.warn(
+            f"{event.function}: asynchronous invocation {event.request_id} given up after {event.attempts} attempts "
+            f"({event.condition}); {kept}"
+        )
+
+    def serving(self, urls: Mapping[str, str], outputs: Mapping[str, str], aws_endpoint: str | None = None) -> None:
         self._stop_status()
         for name, value in outputs.items():
             if value not in urls.values():
                 self._console.print(f"[dim]output[/]  {escape(name)} = {escape(value)}", soft_wrap=True)
         for function, url in urls.items():
             self._console.print(f"[bold green]serving[/] {escape(function)} at [bold]{url}[/]", soft_wrap=True)
+        if aws_endpoint:
+            self._console.print(f"[bold green]serving[/] the AWS API at [bold]{aws_endpoint}[/]", soft_wrap=True)
         self._console.print("[dim]Ctrl-C to stop[/]")
         self._printer = Printer(self._write)
 
@@ -151,6 +172,18 @@ def access_line(record: AccessRecord, ended_at: float) -> str:
     )
 
 
+def attempt_line(attempt: EventAttempt, ended_at: float) -> str:
+    """As `access_line`, for an asynchronous invocation: `EVENT attempt 2` in place of method, path and status."""
+    now = datetime.fromtimestamp(ended_at).strftime("%H:%M:%S.%f")[:-3]
+    again = "" if attempt.retry_in is None else f"; again in {attempt.retry_in:g} s"
+    note = f"  ({attempt.error}{again})" if attempt.error else ""
+    status = "---" if attempt.error else "200"
+    return (
+        f"{now}  {status}  {attempt.duration * 1000:8.1f} ms  {'':8} B  EVENT {attempt.function}"
+        f" attempt {attempt.number}  env {attempt.environment_id[:8] or '-'}  req {attempt.request_id}{note}\n"
+    )
+
+
 class JsonReporter:
     """One JSON object a line on stdout; `event` says which kind."""
 
@@ -185,8 +218,31 @@ class JsonReporter:
     def fault(self, function: str, environment_id: str, fault: Fault, effect: str) -> None:
         self._tell("fault", function=function, environment=environment_id, fault=fault.text, effect=effect)
 
-    def serving(self, urls: Mapping[str, str], outputs: Mapping[str, str]) -> None:
-        self._tell("ready", urls=dict(urls), outputs=dict(outputs))
+    def event_attempt(self, attempt: EventAttempt) -> None:
+        self._tell(
+            "attempt",
+            function=attempt.function,
+            requestId=attempt.request_id,
+            environment=attempt.environment_id,
+            number=attempt.number,
+            durationMs=round(attempt.duration * 1000, 3),
+            ageMs=round(attempt.age * 1000, 3),
+            error=str(attempt.error) if attempt.error else None,
+            retryIn=attempt.retry_in,
+        )
+
+    def event_discarded(self, event: DiscardedEvent) -> None:
+        self._tell(
+            "discarded",
+            function=event.function,
+            requestId=event.request_id,
+            condition=event.condition,
+            attempts=event.attempts,
+            keptIn=list(event.kept_in),
+        )
+
+    def serving(self, urls: Mapping[str, str], outputs: Mapping[str, str], aws_endpoint: str | None = None) -> None:
+        self._tell("ready", urls=dict(urls), outputs=dict(outputs), awsEndpoint=aws_endpoint)
 
     def access(self, record: AccessRecord) -> None:
         self._printer.put(lambda: _access_json(record))

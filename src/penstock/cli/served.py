@@ -20,6 +20,7 @@ from penstock.model.function import Function
 from penstock.model.limits import MIN_INIT_TIMEOUT_S
 from penstock.packaging.package import Package, build_package
 from penstock.router import Router
+from penstock.telemetry.log_tail import LogTails
 from penstock.telemetry.log_writer import LogWriter
 from penstock.template import Stack
 
@@ -77,6 +78,7 @@ class Joiner:
     agent: Agent
     work_root: Path
     memory_home: CgroupHome | None
+    log_tails: LogTails
     make_door: Callable[[Function, Router], FunctionUrl]
 
     def join(self, function: Function, package: Package, sock: socket.socket | None) -> Served:
@@ -106,6 +108,7 @@ class Joiner:
             faults=FaultPlan(settings.faults, told) if settings.faults else None,
             runtime_root=package.runtime_root,
             bandwidth=settings.bandwidth,
+            log_tails=self.log_tails,
         )
 
 

@@ -37,6 +37,11 @@ class UpOptions:
     init_timeout: float | None
     faults: tuple[Fault, ...] = ()
     bandwidth: Bandwidth | None = None
+    aws_port: int | None = None
+    https: bool = False
+    keys: Path | None = None
+    cancel_on_disconnect: bool = False
+    async_retry_delay: float = 60.0
 
 
 async def _nothing(urls: Mapping[str, str]) -> None:
@@ -103,4 +108,9 @@ def _platform_settings(options: UpOptions) -> PlatformSettings:
         init_timeout=options.init_timeout,
         faults=options.faults,
         bandwidth=options.bandwidth,
+        aws_port=options.aws_port,
+        https=options.https,
+        keys=options.keys,
+        cancel_on_disconnect=options.cancel_on_disconnect,
+        async_retry_delay=options.async_retry_delay,
     )
