@@ -1,6 +1,5 @@
 """A site with its AWS-compatible port and its key file, and what AWS's clients are given to find them."""
 
-import configparser
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from support.clients_site import Site, make_site, serving
 from support.gate import Gate
 
 REGION = "us-east-1"
+# In the key file. A slash and a plus are in real ones as well.
+KEY = ("AKIAPENSTOCKTESTS234", "secret/of+the/tests/0123456789/abcdefghi")
 # A key that is in no file, of AWS's documentation: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html
 STRANGER = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 CORS: dict[str, object] = {
@@ -50,16 +51,14 @@ class Doors:
 
 @contextmanager
 def open_doors(folder: Path, cache: Path, gate: Gate) -> Iterator[Doors]:
-    """`up` makes the key file."""
     project = make_site(folder, gate, URL_CONFIGS)
-    keys = folder / "keys"
+    access_key_id, secret_access_key = KEY
+    keys = folder / "credentials"
+    keys.write_text(f"[default]\naws_access_key_id = {access_key_id}\naws_secret_access_key = {secret_access_key}\n")
+    keys.chmod(0o600)
     with serving(project, cache, gate, "--aws-port", "0", "--keys", str(keys)) as site:
-        file = configparser.RawConfigParser()
-        file.read(keys)
-        profile = file["default"]
         ready: Mapping[str, object] = site.up.wait_for("ready")
-        endpoint = str(ready["awsEndpoint"]).rstrip("/")
-        yield Doors(site, endpoint, keys, profile["aws_access_key_id"], profile["aws_secret_access_key"])
+        yield Doors(site, str(ready["awsEndpoint"]).rstrip("/"), keys, access_key_id, secret_access_key)
         assert not site.up.said("environment", state="died")
 
 
