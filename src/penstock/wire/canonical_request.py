@@ -72,7 +72,8 @@ def query_as_sent(pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
 def encoded_query(pairs: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Decoded and encoded again as AWS does it, then sorted.
 
-    `+` is a space, as in `post-vanilla-query-nonunreserved` of AWS's Signature Version 4 test suite (2011).
+    `+` is a space, as in `post-vanilla-query-nonunreserved` of AWS's Signature Version 4 test suite of 2011 and in the
+    query parsers of most languages; later suites leave the case out.
     """
     return query_as_sent([(_encode(name), _encode(value)) for name, value in pairs if name or value])
 
