@@ -114,13 +114,26 @@ CASES = {
         "{folder}/app/requirements.txt: cannot install the requirements of App: ",
         put("app/requirements.txt", "no such thing !!\n"),
     ),
-    "signed requests only": Case(
-        ("up",),
-        "{line:App:}: App: FunctionUrlConfig AuthType AWS_IAM is not checked yet, so the function is not served; "
-        "AuthType NONE is",
-        shape=Shape(auth="AWS_IAM"),
+    "no key file": Case(
+        ("up", "--port", "0", "--keys", "keys"), "keys: there is no such key file", shape=Shape(auth="AWS_IAM")
     ),
-    "no URL": Case(("up",), "no function of this template has a FunctionUrlConfig", shape=Shape(with_url=False)),
+    "keys without a secret": Case(
+        ("up", "--port", "0", "--aws-port", "0", "--keys", "keys"),
+        "keys:2: [me]: has no aws_secret_access_key",
+        put("keys", "\n[me]\naws_access_key_id = AKIA\n"),
+    ),
+    "no URL": Case(
+        ("up",),
+        "no function of this template has a FunctionUrlConfig; --aws-port serves them to AWS clients",
+        shape=Shape(with_url=False),
+    ),
+    "AWS port too high": Case(
+        ("up", "--aws-port", "70000"), "Invalid value for '--aws-port': Input should be less than or equal to 65535"
+    ),
+    "AWS port that cannot be": Case(
+        ("up", "--port", "0", "--aws-port", "4566", "--host", "192.0.2.1"), "cannot serve App at 192.0.2.1 port 0: "
+    ),
+    "negative delay": Case(("up", "--async-retry-delay", "-1"), "Invalid value for '--async-retry-delay': "),
     "port too high": Case(
         ("up", "--port", "70000"), "Invalid value for '--port': Input should be less than or equal to 65535"
     ),

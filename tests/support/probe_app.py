@@ -24,6 +24,7 @@ ENVIRONMENT = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME", "")[-32:]
 class Request:
     query: str
     request_id: str
+    reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
     async def answer(self, text: str) -> None:
@@ -142,6 +143,16 @@ async def stream(request: Request) -> None:
     await request.send("")
 
 
+async def hold(request: Request) -> None:
+    """A stream that goes on until its client is gone, which it tells."""
+    beginning = greet("hold")
+    await request.begin()
+    await request.send("begin\n")
+    await request.reader.read()
+    greet("left").close()
+    beginning.close()
+
+
 TEXTS: dict[str, Callable[[Request], str]] = {
     "/environ": environ,
     "/look": look,
@@ -152,7 +163,7 @@ TEXTS: dict[str, Callable[[Request], str]] = {
     "/leave": leave,
     "/daemon": daemon,
 }
-SLOW: dict[str, Callable[[Request], Awaitable[None]]] = {"/wait": wait, "/stream": stream}
+SLOW: dict[str, Callable[[Request], Awaitable[None]]] = {"/wait": wait, "/stream": stream, "/hold": hold}
 
 
 async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -161,8 +172,8 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
             path, _, query = head[0].split(" ")[1].partition("?")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
-            context = json.loads(headers.get("x-amzn-request-context", "{}"))
-            request = Request(query, context.get("requestId", ""), writer)
+            context = json.loads(headers.get("x-amzn-request-context", "{}")) or {}
+            request = Request(query, context.get("requestId", ""), reader, writer)
             if path in SLOW:
                 await SLOW[path](request)
             else:

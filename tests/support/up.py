@@ -60,6 +60,10 @@ class Event(TypedDict, total=False):
     maxConcurrency: int
     error: str
     urls: dict[str, str]
+    awsEndpoint: str
+    condition: str
+    attempts: int
+    keptIn: list[str]
     outputs: dict[str, str]
     path: str
     status: int
@@ -144,6 +148,11 @@ class Up:
     def url(self) -> str:
         """Waits until it serves."""
         return next(iter(self.wait_for("ready")["urls"].values()))
+
+    @property
+    def aws_endpoint(self) -> str:
+        """Of `--aws-port`. Waits until it serves."""
+        return self.wait_for("ready")["awsEndpoint"]
 
     @property
     def environments(self) -> list[str]:

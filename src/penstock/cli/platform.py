@@ -73,13 +73,13 @@ class Platform:
     async def _bring_up(self, work_root: Path) -> None:
         settings = self._settings
         functions = reachable(self._stack, self._reporter, aws_port=settings.aws_port is not None)
-        self._verifier = make_verifier(functions, self._stack, settings, self._reporter)
-        tls = make_tls(self._stack.region, settings, self._reporter)
         addresses = Addresses(settings.host)
         with_url = [function.logical_id for function in functions if function.url]
         sockets = addresses.bind_in_turn(settings.port, with_url, "--port")
         aws_sock = None if settings.aws_port is None else addresses.bind(settings.aws_port, "the AWS API", "--aws-port")
         try:
+            self._verifier = make_verifier(functions, self._stack, settings, self._reporter)
+            tls = make_tls(self._stack.region, settings, self._reporter)
             packages = await _together(package_function(one, settings, self._reporter) for one in functions)
         except BaseException:
             addresses.close()
