@@ -8,7 +8,7 @@ import pytest
 from support.aws_doors import Doors, open_doors
 from support.browser import Browser, browsing
 from support.clients import need_client
-from support.clients_site import MODES, NAMES, InvokeMode, Site, make_site, serving
+from support.clients_site import MODES, NAMES, InvokeMode, Site
 from support.gate import Gate
 from support.up import shared_cache
 
@@ -20,19 +20,16 @@ def gate() -> Iterator[Gate]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Iterator[Site]:
-    """Public Function URLs: `Buffered` and `Streaming`."""
-    project = make_site(tmp_path_factory.mktemp("clients") / "site", gate, {"": {}})
-    with serving(project, shared_cache(tmp_path_factory), gate) as site:
-        yield site
-        assert not site.up.said("environment", state="died")
+def doors(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Iterator[Doors]:
+    """Function URLs of every kind, and the AWS-compatible port."""
+    with open_doors(tmp_path_factory.mktemp("clients") / "site", shared_cache(tmp_path_factory), gate) as doors:
+        yield doors
 
 
 @pytest.fixture(scope="session")
-def doors(tmp_path_factory: pytest.TempPathFactory, gate: Gate) -> Iterator[Doors]:
-    """Function URLs of every kind, and the AWS-compatible port."""
-    with open_doors(tmp_path_factory.mktemp("doors") / "site", shared_cache(tmp_path_factory), gate) as doors:
-        yield doors
+def site(doors: Doors) -> Site:
+    """Function URLs: `Buffered` and `Streaming` are public, others begin with `Signed` and `Shared`."""
+    return doors.site
 
 
 @pytest.fixture(scope="session", params=MODES)

@@ -86,7 +86,7 @@ def test_an_error_of_the_call(aws: Aws) -> None:
 def test_list_functions(aws: Aws, doors: Doors) -> None:
     listed = said(aws("list-functions"))["Functions"]
     assert isinstance(listed, list)
-    assert [one["FunctionName"] for one in listed] == sorted(doors.site.up.wait_for("ready")["urls"])
+    assert [one["FunctionName"] for one in listed] == sorted(doors.site.urls)
 
 
 def test_get_function_url_config(aws: Aws, doors: Doors, mode: InvokeMode) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import boto3
@@ -11,11 +12,12 @@ from botocore.exceptions import ClientError
 
 from support.aws_doors import REGION, STRANGER, Doors, event, split_stream
 from support.clients import PATIENCE_S
-from support.clients_site import NAMES, InvokeMode
+from support.clients_site import NAMES, SLOTS, InvokeMode
 from support.gate import Gate
 
 if TYPE_CHECKING:
     from types_boto3_lambda import LambdaClient
+    from types_boto3_lambda.type_defs import InvokeWithResponseStreamResponseTypeDef
 
 # One try each: a second one would hide what the first one met.
 CONFIG = Config(
@@ -118,10 +120,30 @@ def test_a_stream_tells_the_error_of_the_function(client: "LambdaClient", mode: 
     assert b"START RequestId" in base64.b64decode(complete["LogResult"])
 
 
+def test_all_slots_taken_is_an_exception_with_its_reason(client: "LambdaClient", gate: Gate, visitor: str) -> None:
+    """At the latest one more than there are slots is refused, and what was begun goes on to its end."""
+    name = NAMES["RESPONSE_STREAM"]
+    begun: list[InvokeWithResponseStreamResponseTypeDef] = []
+
+    def fill() -> None:
+        for _ in range(SLOTS + 1):
+            begun.append(client.invoke_with_response_stream(FunctionName=name, Payload=event("stream", visitor)))
+
+    with pytest.raises(client.exceptions.TooManyRequestsException) as refused:
+        fill()
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
+    members: Mapping[str, object] = refused.value.response
+    assert members["Reason"] == "ConcurrentInvocationLimitExceeded"
+    visits = [gate.next(visitor) for _ in begun]
+    for visit in visits:
+        visit.release()
+    assert [list(one["EventStream"])[-1] for one in begun] == [{"InvokeComplete": {}}] * len(begun)
+
+
 def test_what_runs_is_listed(client: "LambdaClient", doors: Doors, mode: InvokeMode) -> None:
     pages = client.get_paginator("list_functions").paginate(PaginationConfig={"PageSize": 2})
     names = [one["FunctionName"] for page in pages for one in page["Functions"]]
-    assert names == sorted(doors.site.up.wait_for("ready")["urls"])
+    assert names == sorted(doors.site.urls)
     config = client.get_function_url_config(FunctionName=NAMES[mode], Qualifier="live")
     assert (config["InvokeMode"], config["AuthType"]) == (mode, "NONE")
     assert config["FunctionUrl"].rstrip("/") == doors.site.url(NAMES[mode])

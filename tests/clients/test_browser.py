@@ -21,6 +21,13 @@ def test_the_text_grows_while_the_stream_is_open(
     assert tab.text_with("closed") == f"{first}{second}closed\n"
 
 
+def test_a_web_socket_is_refused_and_told(browser: Browser, site: Site, stream_url: str) -> None:
+    tab = browser.open(stream_url)
+    script = "new Promise((resolve) => { new WebSocket(%r).onclose = (event) => resolve(event.code); })"
+    assert tab.evaluate(script % f"{stream_url.replace('http', 'ws')}/socket") == 1006  # abnormal, as it never opened
+    assert "WebSocket" in site.up.wait_for("request", path="/socket", status=400)["note"]
+
+
 @pytest.mark.parametrize(
     ("page", "text"), [("fetch-page", "begin\nend\nclosed\n"), ("events-page", "1 begin\n2 end\nclosed\n")]
 )

@@ -3,9 +3,11 @@
 import json
 import subprocess
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from support.aws_doors import REGION, Doors
 from support.clients import PATIENCE_S, need_program, plain_variables, talking
 from support.clients_app import ALL_BYTES, GREETING
 from support.clients_site import InvokeMode
@@ -104,6 +106,17 @@ def test_http_1_0(curl: str, url: str) -> None:
 def test_a_compressed_answer(curl: str, url: str) -> None:
     assert output(curl, "--compressed", f"{url}/gzip") == ALL_BYTES
     assert output(curl, f"{url}/gzip")[:2] == b"\x1f\x8b"
+
+
+def test_a_function_url_by_its_host(curl: str, url: str, doors: Doors) -> None:
+    """One port, many Function URLs: the name of the host tells them apart, as on AWS."""
+    seen = dict(json.loads(output(curl, f"{url}/request"))["headers"])
+    host = f"{json.loads(seen['x-amzn-request-context'])['apiId']}.lambda-url.{REGION}.localhost"
+    port = urlsplit(doors.endpoint).port
+    resolve = ("--resolve", f"{host}:{port}:127.0.0.1")
+    again = dict(json.loads(output(curl, *resolve, f"http://{host}:{port}/request"))["headers"])
+    assert again["x-amzn-lambda-context"]
+    assert json.loads(again["x-amzn-request-context"])["domainName"].split(":")[0] == host
 
 
 def test_methods_paths_and_queries_come_through(curl: str, url: str) -> None:

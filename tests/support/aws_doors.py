@@ -56,7 +56,7 @@ def open_doors(folder: Path, cache: Path, gate: Gate) -> Iterator[Doors]:
     keys = folder / "credentials"
     keys.write_text(f"[default]\naws_access_key_id = {access_key_id}\naws_secret_access_key = {secret_access_key}\n")
     keys.chmod(0o600)
-    with serving(project, cache, gate, "--aws-port", "0", "--keys", str(keys)) as site:
+    with serving(project, cache, "--aws-port", "0", "--keys", str(keys)) as site:
         ready: Mapping[str, object] = site.up.wait_for("ready")
         yield Doors(site, str(ready["awsEndpoint"]).rstrip("/"), keys, access_key_id, secret_access_key)
         assert not site.up.said("environment", state="died")

@@ -24,14 +24,18 @@ NAMES: dict[InvokeMode, str] = {"BUFFERED": "Buffered", "RESPONSE_STREAM": "Stre
 
 @dataclass(frozen=True)
 class Site:
-    """`penstock up` with the functions, and the gate that their streams visit."""
+    """`penstock up` with the functions."""
 
     up: Up
-    gate: Gate
 
     def url(self, function: str) -> str:
         """Without a slash at its end."""
-        return self.up.wait_for("ready")["urls"][function].rstrip("/")
+        return self.urls[function].rstrip("/")
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """By logical id."""
+        return self.up.wait_for("ready")["urls"]
 
 
 def function(name: str, mode: InvokeMode, gate: Gate, mark: str, url_config: dict[str, object]) -> dict[str, object]:
@@ -67,7 +71,8 @@ def function(name: str, mode: InvokeMode, gate: Gate, mark: str, url_config: dic
 
 def make_site(folder: Path, gate: Gate, url_configs: dict[str, dict[str, object]]) -> Project:
     """A function for each mode and each of `url_configs`, whose keys come before the mode's name in the logical id.
-    Functions are named by their logical ids.
+
+    Functions are named by their logical ids; their streams visit the gate.
     """
     project = make_project(folder)
     shutil.copyfile(APP, project.code / "app.py")
@@ -87,7 +92,7 @@ def make_site(folder: Path, gate: Gate, url_configs: dict[str, dict[str, object]
 
 
 @contextmanager
-def serving(project: Project, cache: Path, gate: Gate, *flags: str) -> Iterator[Site]:
+def serving(project: Project, cache: Path, *flags: str) -> Iterator[Site]:
     with running(project, cache, *flags) as up:
         up.wait_for("ready")
-        yield Site(up, gate)
+        yield Site(up)
