@@ -5,7 +5,6 @@ import socket
 import ssl
 from collections.abc import Callable
 
-from penstock.function_url.access import AccessRecord
 from penstock.function_url.cors import CorsRules
 from penstock.function_url.event import UrlIdentity
 from penstock.function_url.exchange import UrlExchange
@@ -15,6 +14,7 @@ from penstock.model.clock import Clock
 from penstock.model.function import AuthType, Function, FunctionUrlConfig, InvokeMode
 from penstock.model.limits import MAX_URL_HEADER_BYTES
 from penstock.router import Router
+from penstock.telemetry.access import AccessRecord
 from penstock.wire.exchange import DISCARD, Exchange
 from penstock.wire.http_server import HttpConnection
 from penstock.wire.listener import BURST_HANDLES, Listener

@@ -3,7 +3,6 @@
 import re
 from typing import TYPE_CHECKING, Final
 
-from penstock.function_url.access import AccessRecord
 from penstock.function_url.answer import UrlAnswer
 from penstock.function_url.authorization import authorize
 from penstock.function_url.event import Caller, Tls, UrlIdentity, build_event
@@ -12,6 +11,7 @@ from penstock.model import ids
 from penstock.model.errors import PlatformError
 from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_REQUEST_BYTES
+from penstock.telemetry.access import AccessRecord
 from penstock.wire.exchange import Discard
 from penstock.wire.http_server import HttpConnection
 
@@ -72,12 +72,12 @@ class UrlExchange(Discard):
 
     def answer_at_once(self) -> bool:
         """Whether the request's head was all there was to see: then its answer is out, and its body nobody's."""
-        if b"websocket" in self._connection.upgrade.lower():
+        upgrade = self._connection.upgrade
+        if upgrade and b"websocket" in upgrade.lower():
             self._answer.refuse(WEBSOCKET)
             return True
         cors = self._door.cors
-        lines = cors.preflight(self._method, self._headers) if cors else None
-        if lines is None:
+        if cors is None or (lines := cors.preflight(self._method, self._headers)) is None:
             return False
         self._answer.refuse(PREFLIGHT, extra=lines)
         return True
