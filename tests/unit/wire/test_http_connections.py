@@ -6,7 +6,8 @@ import pytest
 from penstock.wire.bodies import CollectedBody, answer
 from penstock.wire.exchange import Exchange
 from penstock.wire.http_messages import CONTINUE, response
-from penstock.wire.http_server import MAX_DISCARDED, HttpConnection
+from penstock.wire.http_server import HttpConnection
+from penstock.wire.request_reader import MAX_DISCARDED
 from support.answers import read_answer, read_answers
 from support.http_door import GET, POST, Door
 from support.transport import Peer
@@ -29,6 +30,11 @@ class TestExpect:
         peer.send(self.HEAD)
         assert read_answer(peer.received)[0].status == 404
 
+    def test_in_any_case(self) -> None:
+        door = Door()
+        door.peer.send(self.HEAD.replace(b"100-continue", b"100-Continue"))
+        assert door.peer.take() == CONTINUE
+
     def test_not_to_an_old_client(self) -> None:
         door = Door()
         door.peer.send(self.HEAD.replace(b"HTTP/1.1", b"HTTP/1.0"))
@@ -45,11 +51,6 @@ class TestOldClients:
         assert door.last.connection.end_of_head == b"connection: close\r\n\r\n"
         door.last.respond()
         assert door.peer.sees_end
-
-    def test_unknown_version_counts_as_old(self) -> None:
-        door = Door()
-        door.peer.send(b"GET / HTTP/2.0\r\n\r\n")
-        assert door.last.connection.http_1_0
 
 
 class TestUpgrade:
@@ -85,6 +86,26 @@ class TestUpgrade:
         door.peer.send(GET + self.OFFER)
         assert len(door.exchanges) == 1
         assert door.last.calls == ["end"]
+
+    def test_what_was_offered_is_known_for_this_request_alone(self) -> None:
+        door = Door(at_once=True)
+        door.peer.send(GET)
+        assert door.last.connection.upgrade == b""
+        door.peer.send(self.OFFER)
+        assert door.last.connection.upgrade == b"websocket"
+        door.peer.send(GET)
+        assert door.last.connection.upgrade == b""
+
+    def test_an_offer_without_the_connection_option_is_known_as_well(self) -> None:
+        door = Door()
+        door.peer.send(b"GET /a HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\n\r\n")
+        assert door.last.connection.upgrade == b"websocket"
+
+    def test_as_many_as_fit_in_one_read(self) -> None:
+        """None of them is read inside another."""
+        door = Door(at_once=True)
+        door.peer.send(self.H2C * 2000)
+        assert len(read_answers(door.peer.received)) == 2000
 
     def test_keeps_to_the_header_budget(self) -> None:
         door = Door(max_header_bytes=200)
