@@ -21,6 +21,7 @@ class InvokeApi:
 
     `on_access` is told of every invocation when its answer is over. With a `verifier` each request must be signed.
     Without `events` nothing asynchronous is accepted. `log_tails` are those that the environments' logs tell.
+    `cancel_on_disconnect`: a client that leaves ends its invocation; on AWS, and without it, the function goes on.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class InvokeApi:
         verifier: "Verifier | None" = None,
         events: EventInvoker | None = None,
         log_tails: LogTails | None = None,
+        cancel_on_disconnect: bool = False,
     ) -> None:
         self.directory = directory
         self.clock = clock
@@ -43,6 +45,7 @@ class InvokeApi:
         self.verifier = verifier
         self.events = events
         self.log_tails = LogTails() if log_tails is None else log_tails
+        self.cancel_on_disconnect = cancel_on_disconnect
         self.on_idle: Callable[[], None] | None = None
         """Called whenever the last open request ends; set by who waits for that."""
         self._on_access = on_access

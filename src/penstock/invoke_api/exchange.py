@@ -18,6 +18,7 @@ from penstock.invoke_api.refusal import RefusalError
 from penstock.invoke_api.reply import Reply
 from penstock.invoke_api.stream_answer import StreamAnswer
 from penstock.model import ids
+from penstock.model.errors import PlatformError
 from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_REQUEST_BYTES
 from penstock.telemetry.access import AccessRecord
@@ -91,15 +92,19 @@ class InvokeExchange(Discard):
             self._verify(body)
             self._dispatch(body)
         except SignatureError as error:
-            self._reply.refuse(RefusalError(error.status, error.error_type, error.message))
+            refusal = RefusalError(error.status, error.error_type, error.message)
+            self._reply.refuse(refusal, error.hint)
         except RefusalError as refusal:
             self._reply.refuse(refusal)
 
     def lost(self) -> None:
-        if self._answer is None:
+        answer, invocation = self._answer, self._invocation
+        if answer is None or invocation is None:
             self._record(0, 0, "client left before its request was complete")
-        else:
-            self._answer.client_left()
+            return
+        answer.client_left()
+        if self._door.cancel_on_disconnect and invocation.cancel:
+            invocation.cancel(PlatformError("Client.Disconnected", "the client left before its answer was complete"))
 
     def pause_writing(self) -> None:
         if self._answer:
