@@ -175,7 +175,7 @@ def _date_header(text: bytes) -> float:
     """A Date header holds either form: the one of HTTP, or the one of X-Amz-Date."""
     try:
         moment = parsedate_to_datetime(text.decode("latin-1"))
-    except ValueError:
+    except (ValueError, OverflowError):
         return _iso_time(text)
     # "-0000" parses to a time without a zone; it is UTC all the same.
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
