@@ -8,8 +8,9 @@ from penstock.model.function import Architecture, CapacityProvider, Function
 from penstock.template.capacity_providers import read_architecture
 from penstock.template.code import find_code, find_layers
 from penstock.template.environment import EnvVars, read_environment
+from penstock.template.event_invoke import read_dead_letter
 from penstock.template.hints import did_you_mean
-from penstock.template.intrinsics import Resolver
+from penstock.template.intrinsics import Resolver, UnresolvableError
 from penstock.template.physical import FUNCTION, Resources
 from penstock.template.properties import Path, Properties
 from penstock.template.published import LATEST_PUBLISHED, Published
@@ -39,6 +40,8 @@ RUNTIMES: Final = (
 _LOG_LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 # Not available on Managed Instances. https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html
 _NOT_WITH_PROVIDER: Final = ("VpcConfig", "SnapStart")
+# botocore's service model lambda/2015-03-31 (Description).
+_MAX_DESCRIPTION: Final = 256
 _PROVIDER: Final[Path] = (*CONFIG, "CapacityProviderArn")
 # How SAM names what the transform renames.
 _SAM_NAMES: Final[dict[Path, Path]] = {
@@ -46,6 +49,7 @@ _SAM_NAMES: Final[dict[Path, Path]] = {
     _PROVIDER: ("CapacityProviderConfig", "Arn"),
     ("Code",): ("CodeUri",),
     ("Code", "ZipFile"): ("InlineCode",),
+    ("DeadLetterConfig",): ("DeadLetterQueue",),
 }
 
 
@@ -111,6 +115,10 @@ class FunctionReader:
             environment=read_environment(properties, name, self.env_vars),
             log_group=properties.text("LoggingConfig", "LogGroup") or f"/aws/lambda/{name}",
             log_level=properties.choice("LoggingConfig", "ApplicationLogLevel", allowed=_LOG_LEVELS),
+            event_invoke=published.event_invoke(arn),
+            dead_letter_arn=read_dead_letter(properties),
+            description=_description(properties),
+            role=_role(properties),
             place=self.source.place("Resources", logical_id),
         )
 
@@ -146,3 +154,18 @@ def _architecture(properties: Properties, provider: CapacityProvider) -> Archite
         told = f"is {architecture}, but capacity provider {provider.logical_id} is {provider.architecture}"
         raise properties.error(("Architectures",), told)
     return architecture
+
+
+def _description(properties: Properties) -> str:
+    text = properties.text("Description") or ""
+    if len(text) > _MAX_DESCRIPTION:
+        raise properties.error(("Description",), f"has {len(text)} characters; allowed: at most {_MAX_DESCRIPTION}")
+    return text
+
+
+def _role(properties: Properties) -> str:
+    """Empty when only a real account could tell: nobody is given the role here."""
+    try:
+        return properties.text("Role") or ""
+    except UnresolvableError:
+        return ""

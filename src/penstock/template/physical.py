@@ -14,6 +14,7 @@ FUNCTION: Final = "AWS::Lambda::Function"
 VERSION: Final = "AWS::Lambda::Version"
 ALIAS: Final = "AWS::Lambda::Alias"
 URL: Final = "AWS::Lambda::Url"
+EVENT_INVOKE_CONFIG: Final = "AWS::Lambda::EventInvokeConfig"
 LAYER_VERSION: Final = "AWS::Lambda::LayerVersion"
 CAPACITY_PROVIDER: Final = "AWS::Lambda::CapacityProvider"
 
@@ -28,6 +29,7 @@ _NAME_PROPERTY: Final = {
     CAPACITY_PROVIDER: "CapacityProviderName",
     LAYER_VERSION: "LayerName",
     "AWS::DynamoDB::Table": "TableName",
+    "AWS::Events::EventBus": "Name",
     "AWS::IAM::Role": "RoleName",
     "AWS::S3::Bucket": "BucketName",
     "AWS::SNS::Topic": "TopicName",
@@ -180,6 +182,7 @@ def _arn_parts(kind: str, name: str) -> tuple[str, str]:
         FUNCTION: ("lambda", f"function:{name}"),
         LAYER_VERSION: ("lambda", f"layer:{name}:1"),
         CAPACITY_PROVIDER: ("lambda", f"capacity-provider:{name}"),
+        "AWS::Events::EventBus": ("events", f"event-bus/{name}"),
         "AWS::S3::Bucket": ("s3", name),
         "AWS::SNS::Topic": ("sns", name),
         "AWS::SQS::Queue": ("sqs", name),

@@ -29,7 +29,8 @@ class Properties:
         """The resolved value; None when it is not given or `AWS::NoValue`."""
         current: Value = self.values
         for index, step in enumerate(path):
-            current = self._resolved(current, path[:index]) if index else current
+            if index and (isinstance(current, list) or is_intrinsic(current)):
+                current = self._resolved(current, path[:index])
             if current is None:
                 return None
             if isinstance(step, int) and isinstance(current, list):

@@ -1,19 +1,28 @@
-"""What stands in front of a function: its version, its alias and its Function URL."""
+"""What stands in front of a function: its version, its alias, its Function URL and its asynchronous invocations."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from penstock.model.function import AuthType, Cors, FunctionUrlConfig, InvokeMode
-from penstock.template.intrinsics import Resolver
-from penstock.template.physical import ALIAS, FIRST_VERSION, FUNCTION, URL, VERSION, Resources
+from penstock.model.function import AuthType, EventInvokeConfig, FunctionUrlConfig, InvokeMode
+from penstock.template.cors import read_cors
+from penstock.template.event_invoke import read_event_invoke
+from penstock.template.intrinsics import Resolver, UnresolvableError
+from penstock.template.physical import ALIAS, EVENT_INVOKE_CONFIG, FIRST_VERSION, FUNCTION, URL, VERSION, Resources
 from penstock.template.properties import Path, Properties
 from penstock.template.source import Map, Source
 
 # The moving slot of published code that costs no numbered version.
 # https://docs.aws.amazon.com/lambda/latest/api/API_PublishVersion.html (PublishTo)
 LATEST_PUBLISHED: Final = "$LATEST.PUBLISHED"
-# https://docs.aws.amazon.com/lambda/latest/api/API_Cors.html
-_MAX_CORS_AGE_S: Final = 86_400
+_LATEST: Final = "$LATEST"
+# Where the transform has taken the properties of its own resources from.
+_SAM_NAMES: Final[dict[Path, Path]] = {
+    **{(name,): ("FunctionUrlConfig", name) for name in ("AuthType", "Cors", "InvokeMode")},
+    **{
+        (name,): ("EventInvokeConfig", name)
+        for name in ("DestinationConfig", "MaximumEventAgeInSeconds", "MaximumRetryAttempts")
+    },
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,29 @@ class Published:
         urls = self._of(URL, "TargetFunctionArn", function_arn)
         return _read_url(urls[0]) if urls else None
 
+    def event_invoke(self, function_arn: str) -> EventInvokeConfig:
+        """Of the alias, else of the version: a configuration counts for its own qualifier only."""
+        configs = {
+            self._qualifier(view, function_arn): view
+            for view in self._of(EVENT_INVOKE_CONFIG, "FunctionName", function_arn)
+        }
+        found = (configs[name] for name in self._served(function_arn) if name in configs)
+        view = next(found, None)
+        return read_event_invoke(view) if view else EventInvokeConfig()
+
+    def _served(self, function_arn: str) -> tuple[str, ...]:
+        """The qualifiers that Penstock runs, the alias first."""
+        published = (self.alias(function_arn), self.version(function_arn))
+        return tuple(name for name in published if name) or (LATEST_PUBLISHED, _LATEST)
+
+    def _qualifier(self, view: Properties, function_arn: str) -> str:
+        qualifier = view.required_text("Qualifier")
+        aliases = [alias.required_text("Name") for alias in self._of(ALIAS, "FunctionName", function_arn)]
+        allowed = (*aliases, *filter(None, [self.version(function_arn)]), LATEST_PUBLISHED, _LATEST)
+        if qualifier not in allowed:
+            raise view.bad_value(("Qualifier",), qualifier, f"allowed: {', '.join(allowed)}")
+        return qualifier
+
     def function_of_url(self, url_id: str) -> str | None:
         """Logical id of the function behind a Url resource."""
         target = unqualified(self.resources.arn(url_id))
@@ -51,17 +83,16 @@ class Published:
         views = [self._view(logical_id, values) for logical_id, values in self.resources.of_type(kind).items()]
         return [view for view in views if self._target(view, reference) == function_arn]
 
-    def _target(self, view: Properties, reference: str) -> str:
-        return unqualified(self.resources.function_arn(view.required_text(reference)))
+    def _target(self, view: Properties, reference: str) -> str | None:
+        try:
+            return unqualified(self.resources.function_arn(view.required_text(reference)))
+        except UnresolvableError:
+            return None  # of a function in another stack
 
     def _view(self, logical_id: str, values: Map) -> Properties:
         if logical_id in self.source.section("Resources"):
             return Properties(logical_id, values, self.source, self.resolver)
-        # Made by the transform from its function's FunctionUrlConfig.
-        written: dict[Path, Path] = {
-            (name,): ("FunctionUrlConfig", name) for name in ("AuthType", "Cors", "InvokeMode")
-        }
-        return Properties(self.source.owner(logical_id), values, self.source, self.resolver, written)
+        return Properties(self.source.owner(logical_id), values, self.source, self.resolver, _SAM_NAMES)
 
 
 def unqualified(arn: str) -> str:
@@ -77,16 +108,5 @@ def _read_url(properties: Properties) -> FunctionUrlConfig:
     return FunctionUrlConfig(
         auth_type=AuthType(auth_type),
         invoke_mode=InvokeMode(invoke_mode) if invoke_mode else InvokeMode.BUFFERED,
-        cors=_read_cors(properties) if properties.get("Cors") is not None else None,
-    )
-
-
-def _read_cors(properties: Properties) -> Cors:
-    return Cors(
-        allow_credentials=properties.boolean("Cors", "AllowCredentials") or False,
-        allow_headers=properties.texts("Cors", "AllowHeaders"),
-        allow_methods=properties.texts("Cors", "AllowMethods"),
-        allow_origins=properties.texts("Cors", "AllowOrigins"),
-        expose_headers=properties.texts("Cors", "ExposeHeaders"),
-        max_age=properties.integer("Cors", "MaxAge", low=0, high=_MAX_CORS_AGE_S),
+        cors=read_cors(properties) if properties.get("Cors") is not None else None,
     )

@@ -9,7 +9,15 @@ from typing import Final, TypeAlias
 
 from penstock.model.errors import UserError
 from penstock.template.hints import did_you_mean, words
-from penstock.template.physical import ALIAS, CAPACITY_PROVIDER, FUNCTION, LAYER_VERSION, URL, VERSION
+from penstock.template.physical import (
+    ALIAS,
+    CAPACITY_PROVIDER,
+    EVENT_INVOKE_CONFIG,
+    FUNCTION,
+    LAYER_VERSION,
+    URL,
+    VERSION,
+)
 from penstock.template.source import PathInFile, Source, Value
 
 Shape: TypeAlias = "Mapping[str, Shape | None]"
@@ -51,6 +59,11 @@ _SAM_FUNCTION: Final[Shape] = {
     **_FUNCTION_COMMON,
     "CapacityProviderConfig": _names("Arn ExecutionEnvironmentMemoryGiBPerVCpu PerExecutionEnvironmentMaxConcurrency"),
     "CodeUri": _names("Bucket Key StorageMode Version"),
+    "DeadLetterQueue": _names("TargetArn Type"),
+    "EventInvokeConfig": {
+        **_names("MaximumEventAgeInSeconds MaximumRetryAttempts"),
+        "DestinationConfig": dict.fromkeys(("OnFailure", "OnSuccess"), _names("Destination Type")),
+    },
     "FunctionUrlConfig": {**_names("AuthType InvokeMode"), "Cors": _CORS},
 }
 # https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/sam-resource-capacityprovider.html
@@ -71,7 +84,7 @@ _SAM: Final[Mapping[str, Shape]] = {
 _CLOUDFORMATION: Final[Mapping[str, Shape]] = {
     FUNCTION: {
         **_names(
-            "Architectures CodeSigningConfigArn DeadLetterConfig Description DurableConfig FileSystemConfigs "
+            "Architectures CodeSigningConfigArn Description DurableConfig FileSystemConfigs "
             "FunctionName Handler ImageConfig KmsKeyArn Layers MemorySize PackageType PublishToLatestPublished "
             "RecursiveLoop ReservedConcurrentExecutions Role Runtime RuntimeManagementConfig SnapStart Tags "
             "TenancyConfig Timeout TracingConfig"
@@ -83,6 +96,7 @@ _CLOUDFORMATION: Final[Mapping[str, Shape]] = {
             )
         },
         "Code": {**_CONTENT, **_names("ImageUri SourceKMSKeyArn ZipFile")},
+        "DeadLetterConfig": _names("TargetArn"),
     },
     VERSION: {
         **_names("CodeSha256 Description FunctionName ProvisionedConcurrencyConfig RuntimePolicy"),
@@ -90,6 +104,10 @@ _CLOUDFORMATION: Final[Mapping[str, Shape]] = {
     },
     ALIAS: _names("Description FunctionName FunctionVersion Name ProvisionedConcurrencyConfig RoutingConfig"),
     URL: {**_names("AuthType InvokeMode Qualifier TargetFunctionArn"), "Cors": _CORS},
+    EVENT_INVOKE_CONFIG: {
+        **_names("FunctionName MaximumEventAgeInSeconds MaximumRetryAttempts Qualifier"),
+        "DestinationConfig": dict.fromkeys(("OnFailure", "OnSuccess"), _names("Destination")),
+    },
     LAYER_VERSION: {
         **_names("CompatibleArchitectures CompatibleRuntimes Description LayerName LicenseInfo"),
         "Content": _CONTENT,

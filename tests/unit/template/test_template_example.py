@@ -91,6 +91,7 @@ def test_it_gives_exactly_this_function() -> None:
             "PORT": "8000",
         },
         log_group=f"/aws/lambda/{name}",
+        role=f"arn:aws:iam::{ACCOUNT}:role/demo-FastAPIFunctionRole-68A912CA522F",
         place=Place(TEMPLATE, line_of("FastAPIFunction:")),
     )
     assert stack.functions == (function,)
