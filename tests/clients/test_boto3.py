@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import boto3
@@ -16,6 +15,8 @@ from support.clients_site import NAMES, SLOTS, InvokeMode
 from support.gate import Gate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from types_boto3_lambda import LambdaClient
     from types_boto3_lambda.type_defs import InvokeWithResponseStreamResponseTypeDef
 
@@ -125,15 +126,13 @@ def test_all_slots_taken_is_an_exception_with_its_reason(client: "LambdaClient",
     name = NAMES["RESPONSE_STREAM"]
     begun: list[InvokeWithResponseStreamResponseTypeDef] = []
 
-    def fill() -> None:
-        for _ in range(SLOTS + 1):
-            begun.append(client.invoke_with_response_stream(FunctionName=name, Payload=event("stream", visitor)))
-
+    payload = event("stream", visitor)
     with pytest.raises(client.exceptions.TooManyRequestsException) as refused:
-        fill()
+        begun.extend(client.invoke_with_response_stream(FunctionName=name, Payload=payload) for _ in range(SLOTS + 1))
     assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 429
     members: Mapping[str, object] = refused.value.response
     assert members["Reason"] == "ConcurrentInvocationLimitExceeded"
+    assert begun
     visits = [gate.next(visitor) for _ in begun]
     for visit in visits:
         visit.release()
