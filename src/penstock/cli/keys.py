@@ -65,25 +65,29 @@ def make_keys(path: Path) -> bool:
         if path.exists():
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
-        # A new file of mode 0600 that becomes visible under its name by one act, unless there is one already.
-        descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with open(descriptor, "w", encoding="ascii") as file:
-                file.write(_new_profile())
-            os.link(draft, path)
-        finally:
-            os.unlink(draft)
-    except FileExistsError:
-        return False
+        return _put(path, _new_profile())
     except OSError as error:
         raise UserError(f"the key file cannot be made: {error.strerror}", Place(path)) from None
-    return True
 
 
 def usage_line(path: Path, region: str) -> str:
     """How to sign with these keys, in one line."""
     variables = f"AWS_SHARED_CREDENTIALS_FILE={shlex.quote(str(path.absolute()))} AWS_REGION={region}"
     return f"Sign requests with the keys in {path}: export {variables}"
+
+
+def _put(path: Path, text: str) -> bool:
+    """Whether there was no such file: one of mode 0600 becomes visible under its name, whole, by one act."""
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(draft)
+    return True
 
 
 def _new_profile() -> str:
