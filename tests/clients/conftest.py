@@ -56,6 +56,13 @@ def visitor() -> str:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+def running_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with browsing(need_client("chromium"), tmp_path_factory.mktemp("chromium")) as browser:
         yield browser
+
+
+@pytest.fixture
+def browser(running_browser: Browser) -> Iterator[Browser]:
+    """One for all tests; the pages are a test's own."""
+    yield running_browser
+    running_browser.close_pages()

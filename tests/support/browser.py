@@ -38,12 +38,14 @@ class Browser:
         self._process = process
         self._errors = errors
         self._calls = 0
+        self._targets: list[object] = []
         self._life: list[Json] = []
         self._read = b""
 
     def open(self, url: str) -> "Page":
         """A new tab at that address."""
         target = self.call("Target.createTarget", {"url": "about:blank"})["targetId"]
+        self._targets.append(target)
         session = self.call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
         page = Page(self, str(session))
         self.call("Page.enable", {}, page.session)
@@ -51,6 +53,11 @@ class Browser:
         loader = self.call("Page.navigate", {"url": url}, page.session)["loaderId"]
         self._wait_for({"name": "DOMContentLoaded", "loaderId": loader})
         return page
+
+    def close_pages(self) -> None:
+        while self._targets:
+            self.call("Target.closeTarget", {"targetId": self._targets.pop()})
+        self._life.clear()
 
     def call(self, method: str, parameters: Json, session: str | None = None) -> Json:
         """The result of one command."""
