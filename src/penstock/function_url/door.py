@@ -82,8 +82,10 @@ class FunctionUrl:
 
     def open_exchange(self, connection: HttpConnection) -> Exchange:
         """A request at another port, whose host names this Function URL."""
-        port = connection.transport.get_extra_info("sockname")[1]
-        encrypted = connection.transport.get_extra_info("ssl_object") is not None
+        transport = connection.transport
+        address = transport.get_extra_info("sockname")
+        port = address[1] if isinstance(address, tuple) else self.identity.port
+        encrypted = transport.get_extra_info("ssl_object") is not None
         return self._begin(connection, self._seen_at(port, encrypted=encrypted))
 
     def _begin(self, connection: HttpConnection, identity: UrlIdentity) -> Exchange:
