@@ -161,6 +161,13 @@ def test_query(method: str, target: str, body: bytes, signed: bool) -> None:
     assert root.findtext("RequestId") == answer.header("x-amzn-requestid")
 
 
+@pytest.mark.parametrize("headers", [FORM, scope("lambda"), {**FORM, **scope("lambda")}])
+def test_a_path_of_lambda_is_lambdas_whatever_its_body_is_called(headers: dict[str, str]) -> None:
+    assert call("GET", f"{FUNCTIONS}/app?Action=x", headers).status == 200
+    answer = call("DELETE", f"{FUNCTIONS}/app", headers, b"{}")
+    assert (answer.status, answer.header("x-amzn-errortype")) == (501, "NotImplementedException")
+
+
 def test_ec2() -> None:
     answer = call("POST", "/", {**FORM, **scope("ec2")}, b"Action=DescribeSubnets&Version=2016-11-15")
     assert answer.status == 400

@@ -72,6 +72,8 @@ def _signed_service(target: bytes, headers: Headers) -> str:
 
 
 def _protocol(target: bytes, headers: Headers, service: str) -> Protocol:
+    if service == "lambda":
+        return Protocol.REST_JSON
     if _field(headers, b"smithy-protocol") == b"rpc-v2-cbor":
         return Protocol.CBOR
     if _field(headers, b"x-amz-target"):
@@ -82,7 +84,9 @@ def _protocol(target: bytes, headers: Headers, service: str) -> Protocol:
         return Protocol.EC2
     if service in _REST_XML:
         return Protocol.REST_XML
-    if _field(headers, b"content-type").startswith(_FORM) or _ACTION.search(target.partition(b"?")[2]):
+    path, _, query = target.partition(b"?")
+    # Unsigned, only at the root, where such services are: curl calls any body a form that it is not told of.
+    if (path == b"/" or service) and (_ACTION.search(query) or _field(headers, b"content-type").startswith(_FORM)):
         return Protocol.QUERY
     return Protocol.REST_JSON
 
