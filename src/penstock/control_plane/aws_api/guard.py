@@ -24,7 +24,7 @@ _EVERYWHERE: Final = frozenset({"0.0.0.0", "::"})
 _HOST: Final = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?")
 _CLOSE: Final = b"connection: close\r\n"
 
-_FOREIGN: Final = "The Host header names another host: this port answers to localhost, *.localhost, 127.0.0.1, [::1]"
+_FOREIGN: Final = "The Host header names another host; allowed: localhost, *.localhost, 127.0.0.1, [::1]"
 _ORIGIN: Final = "This port takes no requests from web pages: it is meant for AWS clients"
 
 
@@ -51,8 +51,8 @@ def refusal(headers: Headers, host: str) -> RefusalError | None:
     hosts = [value for name, value in headers if name == b"host"]
     if len(hosts) == 1 and _is_ours(hosts[0], host):
         return None
-    served = "any address" if host in _EVERYWHERE else host
-    return RefusalError(403, "AccessDeniedException", f"{_FOREIGN} and {served}")
+    served = "every address" if host in _EVERYWHERE else host
+    return RefusalError(403, "AccessDeniedException", f"{_FOREIGN}, {served}")
 
 
 def _is_ours(header: bytes, host: str) -> bool:
