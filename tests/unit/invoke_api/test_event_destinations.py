@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.invoke_api.destinations import Destinations
@@ -35,6 +35,7 @@ def test_the_file_of_a_destination(tmp_path: Path, name: str, file: str) -> None
     assert [path.name for path in (tmp_path / "d").iterdir()] == [file]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_name_leads_elsewhere(name: str) -> None:
     path = Destinations(Path("/d"), print).path(f"arn:aws:sqs:r:1:{name}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.invoke_api.event_record import MAX_RESPONSE_PAYLOAD, Response, dead_letter, failure, invocation_record
@@ -112,6 +112,7 @@ def test_numbers_stay_as_they_were_written() -> None:
     assert b'"requestPayload":{"n":  %b}' % digits in recorded(b'{"n":\n\r%b}'.replace(b"\n\r", b"\n ") % digits)
 
 
+@settings(deadline=None)
 @given(st.binary() | st.text().map(lambda text: orjson.dumps(text)) | st.sampled_from([b"[" * 3000, b"", b"NaN"]))
 def test_a_record_is_one_line_of_json_whatever_the_payloads(payload: bytes) -> None:
     record = recorded(payload, Response(200, "1", payload=payload))
