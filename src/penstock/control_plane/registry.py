@@ -4,11 +4,18 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.invoke_api.directory import Invocable
+from penstock.invoke_api.refusal import RefusalError
 from penstock.model.function import CapacityProvider, Function
 from penstock.router import Router
 
 LATEST: Final = "$LATEST"
 LATEST_PUBLISHED: Final = "$LATEST.PUBLISHED"
+
+# As observed on AWS: https://github.com/localstack/localstack (localstack-core, services/lambda_/invocation).
+_NOT_LATEST: Final = (
+    "Functions configured with capacity provider configuration can't be invoked with $LATEST qualifier. "
+    "To invoke this function, specify a published version qualifier or $LATEST.PUBLISHED."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +89,14 @@ class Registry:
 
         Without a qualifier that is `$LATEST.PUBLISHED`, and so the published version: on AWS an unqualified call
         reaches a function on Managed Instances only by that slot, and fails where it is empty.
-        `$LATEST` itself takes no invocation on Managed Instances.
         https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-getting-started.html
+        Raises RefusalError for `$LATEST` itself, which takes no invocation there.
         """
         registered = self._registered.get(name)
-        if registered is None or qualifier == LATEST:
+        if registered is None:
             return None
+        if qualifier == LATEST:
+            raise RefusalError(400, "InvalidParameterValueException", _NOT_LATEST)
         if registered.version_of(qualifier or LATEST_PUBLISHED) is None:
             return None
         return Invocable(registered.function, registered.router, registered.function.version)

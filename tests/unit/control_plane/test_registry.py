@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from penstock.control_plane.registry import LATEST, LATEST_PUBLISHED, Registry
+from penstock.invoke_api.refusal import RefusalError
 from penstock.model.function import Function
 from penstock.router import Router
 from support.functions import CAPACITY_PROVIDER, function
@@ -34,12 +35,20 @@ def test_an_invocation_reaches_the_published_version(qualifier: str | None) -> N
 
 
 @pytest.mark.parametrize(
-    ("name", "qualifier"), [("app", LATEST), ("app", "2"), ("app", "Live"), ("ap", None), ("App", "live"), ("", None)]
+    ("name", "qualifier"), [("ap", LATEST), ("app", "2"), ("app", "Live"), ("ap", None), ("App", "live"), ("", None)]
 )
 def test_what_is_not_there_is_not_found(name: str, qualifier: str | None) -> None:
     registry = Registry()
     add(registry, APP)
     assert registry.find(name, qualifier) is None
+
+
+def test_latest_itself_takes_no_invocation() -> None:
+    registry = Registry()
+    add(registry, APP)
+    with pytest.raises(RefusalError, match="can't be invoked with \\$LATEST qualifier") as caught:
+        registry.find("app", LATEST)
+    assert (caught.value.status, caught.value.error_type) == (400, "InvalidParameterValueException")
 
 
 def test_a_function_without_an_alias_has_none_to_be_found_by() -> None:
