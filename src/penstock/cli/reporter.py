@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
@@ -162,7 +163,7 @@ class HumanReporter:
 
 def access_line(record: AccessRecord, ended_at: float) -> str:
     """`12:00:01.123  200  3012.4 ms      61 B  GET /  env 1f0c9a2b  req 5e...`, and what went wrong."""
-    now = datetime.fromtimestamp(ended_at).strftime("%H:%M:%S.%f")[:-3]
+    now = _time_of_day(ended_at)
     environment = record.environment_id[:8] or "-"
     note = f"  ({record.note})" if record.note else ""
     status = record.status or "---"
@@ -172,9 +173,20 @@ def access_line(record: AccessRecord, ended_at: float) -> str:
     )
 
 
+def _time_of_day(epoch: float) -> str:
+    milliseconds = int(epoch * 1000)
+    return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03}"
+
+
+@lru_cache(maxsize=4)
+def _second(epoch: int) -> str:
+    """Many lines fall into one second."""
+    return datetime.fromtimestamp(epoch).strftime("%H:%M:%S")
+
+
 def attempt_line(attempt: EventAttempt, ended_at: float) -> str:
     """As `access_line`, for an asynchronous invocation: `EVENT attempt 2` in place of method, path and status."""
-    now = datetime.fromtimestamp(ended_at).strftime("%H:%M:%S.%f")[:-3]
+    now = _time_of_day(ended_at)
     again = "" if attempt.retry_in is None else f"; again in {attempt.retry_in:g} s"
     note = f"  ({attempt.error}{again})" if attempt.error else ""
     status = "---" if attempt.error else "200"

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from ipaddress import ip_address
 from pathlib import Path
 
+from penstock.cli.certificate import load_certificate
 from penstock.cli.keys import load_keys, make_keys, usage_line
 from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
@@ -47,11 +48,9 @@ def make_tls(region: str, settings: PlatformSettings, reporter: Reporter) -> ssl
     """For `--https`: a certificate of an authority that is made once for this user, so that it can be trusted once."""
     if not settings.https:
         return None
-    from penstock.cli.certificate import load_certificate
-
     names = dict.fromkeys(("localhost", "127.0.0.1", "::1", f"*.lambda-url.{region}.localhost", settings.host))
     certificate = load_certificate(settings.cache / "https", tuple(names))
-    reporter.info(f"The certificate is signed by {certificate.authority}: curl --cacert {certificate.authority}")
+    reporter.info(f"The certificate is signed by an authority of your own: curl --cacert {certificate.ca}")
     return certificate.context
 
 

@@ -1,8 +1,7 @@
 """One invocation while a worker has it: who answers first wins, and the sink hears exactly one end."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from penstock.model import ids
 from penstock.model.clock import Clock, Timer
@@ -12,8 +11,7 @@ from penstock.runtime_api import messages
 from penstock.telemetry.records import Status
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How an invocation ended. Durations in seconds, from dispatch, counted as `platform.report` does.
 
     `error` is None on success. `response_latency` runs until the worker began to answer (None: it never did),

@@ -1,10 +1,9 @@
 """One line per request at a door: what it knows when the answer is over."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class AccessRecord:
+class AccessRecord(NamedTuple):
     """`duration` in seconds from the complete request to the end of the answer, `sent` in body bytes.
 
     `note` is empty for an answer that went through; else it says what went wrong in a few words.

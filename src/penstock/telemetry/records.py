@@ -6,10 +6,9 @@ Durations come in as seconds and go out as milliseconds with at most three decim
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from penstock.model.limits import MIB
 
@@ -34,8 +33,7 @@ Status: TypeAlias = Literal["success", "failure", "error", "timeout"]
 INITIALIZATION_TYPE: Final = "lambda-managed-instances"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A part of an invocation. `responseLatency`: event written until the answer's first byte arrived;
     `responseDuration`: from there until it was relayed. `start` in epoch seconds.
     """

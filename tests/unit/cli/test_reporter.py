@@ -8,10 +8,12 @@ import orjson
 import pytest
 from rich.console import Console
 
-from penstock.cli.reporter import HumanReporter, JsonReporter, access_line
+from penstock.cli.reporter import HumanReporter, JsonReporter, access_line, attempt_line
 from penstock.control_plane.fleet import FleetEvent, Happening
-from penstock.function_url import AccessRecord
-from penstock.model.errors import StartError
+from penstock.invoke_api.queued_event import DiscardedEvent, EventAttempt
+from penstock.invoke_api.retry import Condition
+from penstock.model.errors import FunctionError, StartError
+from penstock.telemetry.access import AccessRecord
 
 RECORD = AccessRecord(
     function="App",
@@ -127,7 +129,7 @@ def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
         {"text": "p"},
         {"text": "w"},
         {"function": "App", "state": "died", "environment": None, "ready": 1, "wanted": 3, "error": str(BROKEN)},
-        {"urls": {"App": "http://u/"}, "outputs": {"Url": "http://u/"}},
+        {"urls": {"App": "http://u/"}, "outputs": {"Url": "http://u/"}, "awsEndpoint": None},
         {
             "function": "App",
             "method": "GET",
@@ -147,3 +149,51 @@ def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
             "output": ["line [one]", "line two"],
         },
     ]
+
+
+ATTEMPT = EventAttempt("App", "r-1", "e" * 32, 2, 0.0123, 60.5, FunctionError("Runtime.Unknown", "no"), 120.0)
+DISCARDED = DiscardedEvent("App", "r-1", Condition.RETRIES_EXHAUSTED, 3, ("arn:aws:sqs:r:1:q",))
+
+
+def test_attempts_and_discarded_events_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    reporter = JsonReporter()
+    reporter.event_attempt(ATTEMPT)
+    reporter.event_discarded(DISCARDED)
+    reporter.close()
+    attempt, discarded = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert attempt == {
+        "event": "attempt",
+        "function": "App",
+        "requestId": "r-1",
+        "environment": "e" * 32,
+        "number": 2,
+        "durationMs": 12.3,
+        "ageMs": 60500.0,
+        "error": "Runtime.Unknown: no",
+        "retryIn": 120.0,
+    }
+    assert discarded == {
+        "event": "discarded",
+        "function": "App",
+        "requestId": "r-1",
+        "condition": "RetriesExhausted",
+        "attempts": 3,
+        "keptIn": ["arn:aws:sqs:r:1:q"],
+    }
+
+
+def test_an_attempt_for_people() -> None:
+    line = attempt_line(ATTEMPT, 0.0)
+    assert "EVENT App attempt 2  env eeeeeeee  req r-1  (Runtime.Unknown: no; again in 120 s)\n" in line
+
+
+def test_a_discarded_event_for_people() -> None:
+    console = Console(file=io.StringIO(), width=200)
+    reporter = HumanReporter(console)
+    reporter.event_discarded(DISCARDED)
+    reporter.close()
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue() == (
+        "warning App: asynchronous invocation r-1 given up after 3 attempts (RetriesExhausted); "
+        "kept in arn:aws:sqs:r:1:q\n"
+    )
