@@ -132,6 +132,17 @@ def test_a_throttled_event_backs_off_and_is_no_attempt(rig: EventRig) -> None:
     assert (rig.attempts[-1].number, rig.attempts[-1].error) == (1, None)
 
 
+def test_the_backoff_starts_anew_after_the_function_ran(tmp_path: Path) -> None:
+    rig = EventRig(tmp_path, slots=0)
+    rig.accept()
+    rig.clock.advance(1.0)
+    rig.target.slots = 1
+    rig.clock.advance(2.0)
+    rig.target.slots = 0
+    rig.fail(1)
+    assert [one.retry_in for one in rig.attempts] == [1.0, 2.0, 60.0, 1.0]
+
+
 def test_a_request_id_that_runs_already_is_not_taken_twice(rig: EventRig) -> None:
     rig.target.slots = 2
     rig.accept()
