@@ -1,6 +1,7 @@
 """Invoke as boto3 calls it, over sockets, with a runtime played by the test."""
 
 import base64
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from penstock.model.errors import PlatformError
+from penstock.wire.sigv4 import Key, Verifier
 from support.invoke_rig import InvokeRig
-from support.invoke_story import ARN
+from support.invoke_story import ACCOUNT, ARN, REGION
 from support.runtime_rig import INVOCATION, request
 from support.streams import within
 from support.url_rig import until
@@ -181,6 +183,30 @@ class TestErrors:
         with pytest.raises(rig.client.exceptions.ServiceException, match="ShutDown") as failed:
             await within(calling)
         assert told(failed.value) == ("ServiceException", 500)
+
+
+class TestSignature:
+    @pytest.mark.parametrize("name", ["app", f"{ARN}:live"])
+    async def test_of_a_known_key(self, tmp_path: Path, name: str) -> None:
+        async with InvokeRig(tmp_path, verifier=verifier("secret"), epoch=time.time()) as rig:
+            worker = await rig.worker()
+            calling = rig.invoke(FunctionName=name, Payload=b'{"n":1}', LogType="Tail")
+            await worker.respond(await worker.next(), b"{}")
+            assert (await within(calling)).payload == b"{}"
+
+    async def test_with_another_secret(self, tmp_path: Path) -> None:
+        """Nothing is told of the function, not even that there is none."""
+        async with InvokeRig(tmp_path, verifier=verifier("other"), epoch=time.time()) as rig:
+            worker = await rig.worker()
+            for name in ("app", "none"):
+                assert told(await refusal(rig, FunctionName=name)) == ("InvalidSignatureException", 403)
+            assert rig.only.free_slots == 1
+            worker.line.hang_up()
+
+
+def verifier(secret: str) -> Verifier:
+    key = Key(access_key_id="AKIDEXAMPLE", secret_access_key=secret, account_id=ACCOUNT, user="developer")
+    return Verifier({key.access_key_id: key}, service="lambda", region=REGION)
 
 
 class TestTail:

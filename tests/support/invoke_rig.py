@@ -32,6 +32,7 @@ from penstock.wire.bodies import answer
 from penstock.wire.http_messages import NOT_FOUND
 from penstock.wire.http_server import HttpConnection
 from penstock.wire.listener import Listener, bind
+from penstock.wire.sigv4 import Verifier
 from support.functions import function
 from support.invoke_story import ACCOUNT, REGION, Events, OneFunction
 from support.streams import within
@@ -89,8 +90,18 @@ class LoggedEnvironment(Environment):
 
 
 class InvokeRig:
-    def __init__(self, folder: Path, environments: int = 1, *, cancel_on_disconnect: bool = False) -> None:
-        self.clock = SteppedClock()
+    """With a `verifier`, `epoch` must be the time at which boto3 signs."""
+
+    def __init__(
+        self,
+        folder: Path,
+        environments: int = 1,
+        *,
+        cancel_on_disconnect: bool = False,
+        verifier: Verifier | None = None,
+        epoch: float = 1_700_000_000.0,
+    ) -> None:
+        self.clock = SteppedClock(epoch)
         self.records: list[AccessRecord] = []
         self.router = Router()
         self.events = Events()
@@ -101,6 +112,7 @@ class InvokeRig:
             ACCOUNT,
             self.records.append,
             other=lambda connection: answer(connection, NOT_FOUND),
+            verifier=verifier,
             events=self.events,
             cancel_on_disconnect=cancel_on_disconnect,
         )

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _THROTTLED: Final = RefusalError(
     429, "TooManyRequestsException", "Rate Exceeded.", reason="ConcurrentInvocationLimitExceeded"
 )
-_NO_EVENTS: Final = RefusalError(500, "ServiceException", "asynchronous invocations are not served here")
 
 
 class InvokeExchange(Discard):
@@ -147,7 +146,7 @@ class InvokeExchange(Discard):
         require_event_size(payload)
         reply, events = self._reply, self._door.events
         if events is None:
-            raise _NO_EVENTS
+            raise RefusalError(500, "ServiceException", "asynchronous invocations are not served here")
         if not events.accept(invocable, payload, parameters.client_context, reply.trace_id, reply.request_id):
             reply.refuse(_THROTTLED, "the queue of events is full")
             return
