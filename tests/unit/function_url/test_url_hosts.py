@@ -9,7 +9,6 @@ from penstock.function_url import UrlHosts
 from penstock.function_url.hosts import authority_of
 from support.answers import read_answer
 from support.clock import VirtualClock
-from support.transport import Peer
 from support.url_story import Rig
 
 
