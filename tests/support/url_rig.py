@@ -9,6 +9,7 @@ async with UrlRig() as rig:
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, Self
 
 import orjson
 
-from penstock.function_url import AccessRecord, FunctionUrl
+from penstock.function_url import AccessRecord, FunctionUrl, UrlHosts
 from penstock.model.errors import InvocationError
 from penstock.model.function import AuthType, FunctionUrlConfig, InvokeMode
 from penstock.model.invocation import Invocation
@@ -189,24 +190,44 @@ class Environment:
 
 
 class UrlRig:
-    def __init__(self, mode: InvokeMode = InvokeMode.RESPONSE_STREAM, environments: int = 1) -> None:
+    """`tls` makes the door HTTPS; with `hosts` it is one of several."""
+
+    def __init__(
+        self,
+        mode: InvokeMode = InvokeMode.RESPONSE_STREAM,
+        environments: int = 1,
+        *,
+        alias: str = "live",
+        hosts: UrlHosts | None = None,
+        cancel_on_disconnect: bool = False,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.clock = SteppedClock()
         self.records: list[AccessRecord] = []
         self.router = Router()
         self.environments = [Environment(f"env-{number}", self.clock) for number in range(environments)]
         url = FunctionUrlConfig(AuthType.NONE, mode)
-        made = replace(function(Path("/code")), url=url)
-        self.door = FunctionUrl(made, self.router, self.clock, "eu-west-1", self.records.append)
+        made = replace(function(Path("/code")), url=url, alias=alias)
+        self.door = FunctionUrl(
+            made,
+            self.router,
+            self.clock,
+            "eu-west-1",
+            self.records.append,
+            hosts=hosts,
+            cancel_on_disconnect=cancel_on_disconnect,
+        )
+        self._tls = tls
         self.sock = bind("127.0.0.1", 0)
         self.address: tuple[str, int] = self.sock.getsockname()
-        self.url = f"http://127.0.0.1:{self.address[1]}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.address[1]}"
         self._lines: list[Line] = []
 
     async def __aenter__(self) -> Self:
         for environment in self.environments:
             await environment.listener.start(environment.sock)
             self.router.add(environment)
-        await self.door.serve(self.sock)
+        await self.door.serve(self.sock, self._tls)
         return self
 
     async def __aexit__(

@@ -1,5 +1,8 @@
 """A Function URL's request and its streamed answer: each call in its phase, no sockets."""
 
+import gzip
+import re
+
 import orjson
 import pytest
 
@@ -23,8 +26,22 @@ class TestRequest:
         assert event["requestContext"]["http"]["method"] == "POST"
         assert (event["rawPath"], event["body"]) == ("/p", "aGk=")
 
-    def test_gets_a_trace_id_when_it_has_none(self) -> None:
-        assert Rig().request().invocation.trace_id.startswith("Root=1-6553f100-")
+    @pytest.mark.parametrize(
+        "sent",
+        ["", "Sampled=1", "root=1-a-b", "Root=", "Root=;x", "xRoot=1-a-b", "caf\xe9;Root=1", "Root=" + "1" * 600],
+    )
+    def test_gets_a_trace_id_when_it_has_none(self, sent: str) -> None:
+        lines = f"x-amzn-trace-id: {sent}\r\n" if sent else ""
+        rig = Rig().request(f"GET / HTTP/1.1\r\n{lines}\r\n".encode("latin-1"))
+        trace_id = rig.invocation.trace_id
+        assert re.fullmatch("Root=1-6553f100-[0-9a-f]{24}", trace_id)
+        assert orjson.loads(rig.target.events[0])["headers"]["x-amzn-trace-id"] == trace_id
+
+    @pytest.mark.parametrize("sent", ["Root=1-a-b", "Self=1-c;Root=1-a-b;Sampled=1", "Parent=x; Root=1-a-b"])
+    def test_keeps_the_trace_id_it_has(self, sent: str) -> None:
+        rig = Rig().request(f"GET / HTTP/1.1\r\nx-amzn-trace-id: {sent}\r\n\r\n".encode())
+        assert rig.invocation.trace_id == sent
+        assert rig.begin("text/plain").finish().answer().header("x-amzn-trace-id") == sent
 
     def test_two_requests_have_two_ids(self) -> None:
         rig = Rig().request()
@@ -150,6 +167,42 @@ class TestStream:
         assert rig.peer.take() == b""
         rig.begin("text/plain").write(b"next").finish()
         assert rig.answer().body == b"next"
+
+    def test_205_says_that_nothing_follows(self) -> None:
+        """Its length, unlike that of 204, is not known to the client."""
+        answer = Rig().request().begin().write(prelude(205), b"dropped").finish().answer()
+        assert (answer.status, answer.body, answer.header("content-length")) == (205, b"", "0")
+        assert answer.header("transfer-encoding") is None
+
+    @pytest.mark.parametrize("status", [700, 999])
+    def test_status_that_is_none(self, status: int) -> None:
+        rig = Rig().request().begin().write(prelude(status), b"dropped").finish()
+        answer = rig.answer()
+        assert (answer.status, answer.body) == (502, b"Internal Server Error")
+        assert rig.record.note == f"statusCode is {status}, not a number from 200 to 599"
+
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    @pytest.mark.parametrize("version", ["1.1", "1.0"])
+    def test_reserved_header_of_the_function(self, method: str, version: str) -> None:
+        rig = Rig().request(f"{method} / HTTP/{version}\r\n\r\n".encode()).begin()
+        rig.write(prelude(200, **{"X-Amzn-Remapped-Connection": "x"}) + b"dropped", b"dropped").finish()
+        answer = rig.answer(method)
+        assert (answer.status, answer.header("content-length")) == (500, "21")
+        assert rig.record.note == "the function set the reserved header x-amzn-remapped-connection"
+        assert rig.peer.sees_end is (version == "1.0")
+
+    def test_compressed_bytes_of_the_app_are_left_alone(self) -> None:
+        body = gzip.compress(b"hello" * 100)
+        rig = Rig().request().begin().write(prelude(200, **{"content-encoding": "gzip"}), body[:20], body[20:]).finish()
+        answer = rig.answer()
+        assert (answer.header("content-encoding"), gzip.decompress(answer.body)) == ("gzip", b"hello" * 100)
+
+    def test_server_sent_events_leave_one_by_one(self) -> None:
+        rig = Rig().request().begin().write(prelude(200, **{"content-type": "text/event-stream"}))
+        assert b"content-type: text/event-stream\r\n" in rig.peer.take()
+        for number in range(3):
+            rig.write(b"data: %d\n\n" % number)
+            assert rig.peer.take() == b"9\r\ndata: %d\n\n\r\n" % number
 
     def test_head_request_is_over_with_its_head(self) -> None:
         rig = Rig().request(GET.replace(b"GET", b"HEAD")).begin().write(prelude(), b"dropped")

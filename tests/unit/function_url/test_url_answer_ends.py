@@ -63,14 +63,22 @@ class TestBuffered:
         assert rig.record.note == "a buffered response is at most 6291556 bytes"
 
     @pytest.mark.parametrize(
-        ("method", "status", "length"), [("HEAD", 200, "2"), ("GET", 204, None), ("GET", 304, None)]
+        ("method", "status", "length"), [("HEAD", 200, "2"), ("GET", 204, None), ("GET", 205, "0"), ("GET", 304, None)]
     )
-    def test_head_204_and_304_have_no_body(self, method: str, status: int, length: str | None) -> None:
+    def test_head_204_205_and_304_have_no_body(self, method: str, status: int, length: str | None) -> None:
         rig = Rig().request(b"%b / HTTP/1.1\r\n\r\n" % method.encode()).begin(streaming=False, content_type="x")
         rig.write(b'{"statusCode":%d,"body":"hi"}' % status).finish()
         answer = rig.answer(method)
         assert (answer.status, answer.header("content-length")) == (status, length)
         assert rig.record.sent == 0
+
+    @pytest.mark.parametrize("mode", list(InvokeMode))
+    def test_reserved_header_of_the_function(self, mode: InvokeMode) -> None:
+        rig = Rig(mode).request().begin("application/json", streaming=False)
+        rig.write(b'{"statusCode":200,"headers":{"x-amzn-remapped-date":"1"},"body":"x"}').finish()
+        answer = rig.answer()
+        assert (answer.status, answer.body) == (500, b"Internal Server Error")
+        assert rig.record.note == "the function set the reserved header x-amzn-remapped-date"
 
 
 class TestFailure:
@@ -86,6 +94,7 @@ class TestFailure:
         assert answer.header("content-length") == "21"
         assert answer.body == (b"" if method == "HEAD" else b"Internal Server Error")
         assert answer.header("x-amzn-requestid") == rig.record.request_id
+        assert answer.header("date") == "Tue, 14 Nov 2023 22:13:20 GMT"
         assert (rig.record.status, rig.record.note) == (502, str(TIMEOUT))
         assert not rig.peer.sees_end
 
