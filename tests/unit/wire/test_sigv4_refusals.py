@@ -60,6 +60,13 @@ class TestIncomplete:
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "
         )
 
+    def test_a_part_twice(self) -> None:
+        request = Signer().sign(POST).edited("Signature=", "Signature=0, Signature=")
+        assert words(request) == (
+            "IncompleteSignatureException",
+            "Authorization header must have each parameter once.",
+        )
+
     def test_two_authorization_headers(self) -> None:
         request = Signer().sign(POST)
         twice = replace(request, headers=(*request.headers, ("authorization", request.authorization)))
