@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from penstock.model.errors import Place, UserError
 
 if TYPE_CHECKING:
-    import trustme  # where it is used it is imported late: it takes a quarter of a second
+    import trustme  # where it is used it is imported late: it takes a tenth of a second
 
 _CA: Final = "ca.pem"
 _KEY: Final = "ca.key"
@@ -120,9 +120,9 @@ def _issue(authority: "trustme.CA", names: Sequence[str], now: datetime) -> "tru
 
 
 def _context(leaf: "trustme.LeafCert") -> ssl.SSLContext:
-    """For a server of HTTP/1.1. TLS 1.2 is the least that Function URLs take.
+    """For a server of HTTP/1.1. TLS 1.2 is the least that AWS takes.
 
-    https://docs.aws.amazon.com/lambda/latest/dg/security-dataprotection.html
+    https://docs.aws.amazon.com/lambda/latest/dg/security-infrastructure.html
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

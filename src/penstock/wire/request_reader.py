@@ -222,7 +222,8 @@ class RequestReader(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         if self._ignoring:
             return
-        size, self._unread = self._unread, 0  # at least that of the head
+        # At least the head's, but for what came in one read with the request before it.
+        size, self._unread = self._unread, 0
         parser = self._parser
         self.method = parser.get_method()
         version = parser.get_http_version()

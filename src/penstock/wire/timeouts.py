@@ -23,13 +23,11 @@ class Timeouts:
     request: float = 300.0
     """Headers until the end of the body: 408. https://nodejs.org/api/http.html#serverrequesttimeout"""
     idle: float = 60.0
-    """Between requests. https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html
-    (connection idle timeout)"""
+    """Between requests. https://docs.aws.amazon.com/elasticloadbalancing/latest/classic/config-idle-timeout.html"""
     linger: float = 30.0
     """Our answer is over, and the peer takes nothing of it or does not close. https://nginx.org/r/lingering_time"""
     handshake: float = 10.0
-    """TLS, before anything else. Real time, the event loop's own. (client_handshake_timeout of AWS's Network Load
-    Balancers: https://docs.aws.amazon.com/elasticloadbalancing/latest/network/create-tls-listener.html)"""
+    """TLS, before anything else. Real time, the event loop's own."""
 
 
 class Deadlines:
