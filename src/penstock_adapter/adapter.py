@@ -22,7 +22,14 @@ class Adapter:
         self._output = output
         self._proxy = Proxy(options)
         new_handler = self._proxy.new_handler
-        self._client = RuntimeClient(options.runtime_api, options.concurrency, new_handler, output, self._fail)
+        self._client = RuntimeClient(
+            options.runtime_api,
+            options.concurrency,
+            new_handler,
+            output,
+            self._fail,
+            polls_ahead=options.polls_ahead,
+        )
         self._exit: asyncio.Future[int] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False

@@ -35,8 +35,9 @@ async def _run(name: str) -> int:
         output.error(reason)
         end(1)
 
-    ahead = os.environ.get("PENSTOCK_POLLS_AHEAD") == "1"
-    client = RuntimeClient(options.runtime_api, options.concurrency, mode.new_handler, output, gone, polls_ahead=ahead)
+    client = RuntimeClient(
+        options.runtime_api, options.concurrency, mode.new_handler, output, gone, polls_ahead=options.polls_ahead
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: client.drain(lambda: end(0)))
     client.start()

@@ -87,6 +87,8 @@ class Options:
     concurrency: int
     log_level: str
     log_as_json: bool
+    polls_ahead: bool
+    """The Runtime API is Penstock's, which takes a poll together with the end of an answer."""
     warnings: tuple[str, ...]
 
 
@@ -188,6 +190,7 @@ def read_options(environ: Mapping[str, str]) -> Options:
         concurrency=max(1, read.whole("AWS_LAMBDA_MAX_CONCURRENCY", 1)),
         log_level=environ.get("AWS_LAMBDA_LOG_LEVEL") or environ.get("RUST_LOG") or "INFO",
         log_as_json=environ.get("AWS_LAMBDA_LOG_FORMAT", "").lower() == "json",
+        polls_ahead=environ.get("PENSTOCK_POLLS_AHEAD") == "1",
         warnings=tuple(read.warnings),
     )
 

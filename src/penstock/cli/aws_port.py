@@ -62,6 +62,7 @@ class AwsPort:
             verifier=verifier,
             events=self._events,
             log_tails=log_tails,
+            cancel_on_disconnect=settings.cancel_on_disconnect,
         )
         self._behind_guard = guarded(self._invoke.open_exchange, settings.host)
         self._listener = Listener(self._open_exchange, MAX_URL_HEADER_BYTES, Timeouts(), clock)
@@ -109,9 +110,13 @@ class AwsPort:
         if self._draining:
             self._draining.cancel()
 
-    async def close(self) -> None:
-        """Break what is still open; events that were not handled are written to a file each destination has."""
-        await self._listener.close()
-        self.sock.close()
+    def close_events(self) -> None:
+        """Before the environments end: events that were not handled are written to files."""
         for event in self._events.close():
             self._reporter.event_discarded(event)
+
+    async def close(self) -> None:
+        """Break what is still open."""
+        self.close_events()
+        await self._listener.close()
+        self.sock.close()

@@ -72,7 +72,9 @@ def make_keys(path: Path) -> bool:
 
 def usage_line(path: Path, region: str) -> str:
     """How to sign with these keys, in one line."""
-    variables = f"AWS_SHARED_CREDENTIALS_FILE={shlex.quote(str(path.absolute()))} AWS_REGION={region}"
+    # Version 1 of the AWS CLI knows the second name of the region alone.
+    file = shlex.quote(str(path.absolute()))
+    variables = f"AWS_SHARED_CREDENTIALS_FILE={file} AWS_REGION={region} AWS_DEFAULT_REGION={region}"
     return f"Sign requests with the keys in {path}: export {variables}"
 
 

@@ -193,6 +193,8 @@ class Platform:
         if doors:
             self._reporter.stopping(sum(door.open_requests for door in doors))
         await asyncio.gather(*(door.drain(self._settings.drain) for door in doors))
+        if self._aws_port:
+            self._aws_port.close_events()
         await asyncio.gather(*(served.fleet.close() for served in self._served))
         await self._agent.close(0.0)
         for door in doors:

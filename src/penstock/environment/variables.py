@@ -139,6 +139,8 @@ def _common(function: Function, identity: EnvironmentIdentity) -> dict[str, str]
         "AWS_LAMBDA_INITIALIZATION_TYPE": INITIALIZATION_TYPE,
         "AWS_LAMBDA_MAX_CONCURRENCY": str(function.max_concurrency),
         "AWS_LAMBDA_RUNTIME_API": identity.runtime_api,
+        # Not one of AWS's: tells our adapter that this Runtime API takes a poll together with the end of an answer.
+        "PENSTOCK_POLLS_AHEAD": "1",
     }
     if function.log_level:
         variables.setdefault("AWS_LAMBDA_LOG_LEVEL", function.log_level)

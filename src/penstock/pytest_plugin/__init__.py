@@ -1,0 +1,1 @@
+"""What `penstock` adds to pytest: fixtures that run an app as Lambda would."""
