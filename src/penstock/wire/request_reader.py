@@ -7,6 +7,7 @@ leave pipelined requests unanswered, and clients must be ready to send them agai
 
 import asyncio
 from abc import abstractmethod
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import httptools
@@ -34,10 +35,10 @@ class RequestReader(asyncio.Protocol):
     __slots__ = (
         "_answered",
         "_coding",
-        "_counted",
         "_deadlines",
         "_exchange",
         "_expects",
+        "_fields",
         "_host",
         "_hosts",
         "_ignoring",
@@ -71,7 +72,6 @@ class RequestReader(asyncio.Protocol):
         self._in_body = False  # the current request's head was handed to an exchange
         self._expects = False  # the client waits for leave to send the body
         self._hosts = 0
-        self._counted = 0  # bytes of head and trailers, once there are trailers
         self._unread = 0  # bytes since the parser last completed a head or gave a piece of a body
         self._noted = False  # the head under way holds one of the next three
         self._coding = b""
@@ -79,6 +79,7 @@ class RequestReader(asyncio.Protocol):
         self.method = self.target = self.upgrade = b""
         self.headers: Headers = []
         self.trailers: Headers = []
+        self._fields = self.headers  # those of the two that arrive now
         self.keep_alive = True
         self.http_1_0 = False
         self.due = deadlines.head
@@ -110,7 +111,7 @@ class RequestReader(asyncio.Protocol):
         except httptools.HttpParserError:
             self._misread()
         # The parser keeps an unfinished header to itself, however long it grows.
-        if self._unread and (self._unread > self._max_header_bytes or len(self.headers) > MAX_HEADERS):
+        if self._unread and (self._unread > self._max_header_bytes or len(self._fields) > MAX_HEADERS):
             self._refuse(HEADERS_TOO_LARGE)
 
     def _misread(self) -> None:
@@ -164,7 +165,7 @@ class RequestReader(asyncio.Protocol):
             self._noted = self._expects = False
             self._coding = self.upgrade = b""
         self.target = b""
-        self.headers = []
+        self.headers = self._fields = []
         if self.trailers:
             self.trailers = []
         self.due = self._deadlines.head
@@ -176,13 +177,10 @@ class RequestReader(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._ignoring:
             return
-        name = name.lower()
+        name, value = name.lower(), value.rstrip()  # RFC 9112 section 5.1: blanks after a value are no part of it
         if name in WATCHED:
             self._look_at(name, value)
-        if self._in_body:
-            self._trailer(name, value)
-        else:
-            self.headers.append((name, value))
+        self._fields.append((name, value))
 
     def _look_at(self, name: bytes, value: bytes) -> None:
         """Note what decides how the request is read."""
@@ -207,17 +205,13 @@ class RequestReader(asyncio.Protocol):
         else:
             self._refuse(BAD_REQUEST)
 
-    def _trailer(self, name: bytes, value: bytes) -> None:
-        if not self.trailers:
-            self._counted = self._size()
-        self._counted += len(name) + len(value) + 4
-        self.trailers.append((name, value))
-        if self._counted > self._max_header_bytes or len(self.trailers) > MAX_HEADERS:
-            self._refuse(HEADERS_TOO_LARGE)
+    def _too_large(self) -> bool:
+        return len(self.headers) + len(self.trailers) > MAX_HEADERS or self._size() > self._max_header_bytes
 
     def _size(self) -> int:
-        """What counts of the head for the budget."""
-        return len(self.target) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        """What counts of head and trailers for the budget."""
+        fields = chain(self.headers, self.trailers)
+        return len(self.target) + sum(len(name) + len(value) + 4 for name, value in fields)
 
     def on_headers_complete(self) -> None:
         if self._ignoring:
@@ -229,11 +223,12 @@ class RequestReader(asyncio.Protocol):
         version = parser.get_http_version()
         if self._hosts != 1 or self._coding or version != "1.1" or not self.target.startswith(b"/"):
             self._check_head(version)
-        if len(self.headers) > MAX_HEADERS or (size > self._max_header_bytes and self._size() > self._max_header_bytes):
+        if (size > self._max_header_bytes or len(self.headers) > MAX_HEADERS) and self._too_large():
             self._refuse(HEADERS_TOO_LARGE)
         if self._ignoring or parser.should_upgrade():
             return
         self._in_body = True
+        self._fields = self.trailers
         self.http_1_0 = version != "1.1"
         # A 1.0 client reuses a connection only when told so in every answer: none of ours does.
         self.keep_alive = not self.http_1_0 and parser.should_keep_alive()
@@ -263,6 +258,9 @@ class RequestReader(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._ignoring or not self._in_body:
+            return
+        if self.trailers and self._too_large():
+            self._refuse(HEADERS_TOO_LARGE)
             return
         self._unread = 0
         self._received = True

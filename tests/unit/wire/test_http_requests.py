@@ -41,6 +41,12 @@ def test_request_byte_by_byte() -> None:
     )
 
 
+def test_blanks_around_a_value_are_no_part_of_it() -> None:
+    door = Door()
+    door.peer.send(b"GET / HTTP/1.1\r\nHost: x \t\r\nX-One:  1 2\t \r\nX-Two: \r\n\r\n")
+    assert door.last.headers == [(b"host", b"x"), (b"x-one", b"1 2"), (b"x-two", b"")]
+
+
 def test_keep_alive_serves_many_requests_and_forgets_trailers() -> None:
     door = Door(at_once=True)
     door.peer.send(CHUNKED)
