@@ -1,6 +1,7 @@
 """Any request at a Function URL of any configuration, and any answer to it: one sound answer, and nothing left open."""
 
-import orjson
+import json
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -64,7 +65,7 @@ RESULTS = st.one_of(
             "body": st.one_of(st.text(max_size=20), st.none(), st.dictionaries(st.text(max_size=3), st.booleans())),
             "isBase64Encoded": st.one_of(st.booleans(), st.text(max_size=5)),
         },
-    ).map(lambda value: orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_SUBCLASS)),
+    ).map(lambda value: json.dumps(value).encode()),
 )
 
 
@@ -79,7 +80,7 @@ def made(data: st.DataObject) -> Rig:
     )
 
 
-@settings(max_examples=examples(100))
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.data())
 def test_one_request_one_answer(data: st.DataObject) -> None:
     TRIED["requests at a Function URL"] += 1
@@ -94,9 +95,13 @@ def test_one_request_one_answer(data: st.DataObject) -> None:
     if rig.target.taken:
         answered(rig, data)
     answer, rest = read_answer(rig.peer.take(), method, closed=rig.peer.sees_end)
+    if answer.status == 400 and not answer.header("x-amzn-requestid"):  # no HTTP: the request never reached the door
+        assert rig.peer.sees_end
+        assert rig.records == []
+        return
     assert rest == b""
     assert 200 <= answer.status <= 599
-    assert answer.status == 400 or len(answer.header("x-amzn-requestid") or "") == 36
+    assert len(answer.header("x-amzn-requestid") or "") == 36
     assert rig.door.open_requests == 0
     assert len(rig.records) <= 1
 
