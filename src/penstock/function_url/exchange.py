@@ -13,6 +13,7 @@ from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_REQUEST_BYTES
 from penstock.telemetry.access import AccessRecord
 from penstock.wire.exchange import Discard
+from penstock.wire.http_messages import Headers
 from penstock.wire.http_server import HttpConnection
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _ROOT: Final = re.compile(rb"(?:^|;)\s*Root=[^;\s]")
 # It is handed on in a header to every worker, which may read less than a client may send (assumed).
 _MAX_TRACE_BYTES: Final = 512
+# Methods whose requests hardly ever have a body: theirs is counted as it comes.
+_BODILESS: Final = frozenset({b"GET", b"HEAD"})
 
 
 class UrlExchange(Discard):
@@ -77,18 +80,24 @@ class UrlExchange(Discard):
             self._answer.refuse(WEBSOCKET)
             return True
         cors = self._door.cors
-        if cors is None or (lines := cors.preflight(self._method, self._headers)) is None:
-            return False
-        self._answer.refuse(PREFLIGHT, extra=lines)
-        return True
+        if cors and (lines := cors.preflight(self._method, self._headers)) is not None:
+            self._answer.refuse(PREFLIGHT, extra=lines)
+            return True
+        if self._method not in _BODILESS and _declared_length(self._headers) > MAX_REQUEST_BYTES:
+            self._too_large()  # a client that waits for `100 Continue` need not send it at all
+            return True
+        return False
 
     def body(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if self._size > MAX_REQUEST_BYTES:
-            self._connection.keep_alive = False
-            self._answer.refuse(TOO_LARGE)
+            self._too_large()
         else:
             self._parts.append(chunk)
+
+    def _too_large(self) -> None:
+        self._connection.keep_alive = False
+        self._answer.refuse(TOO_LARGE)
 
     def end(self) -> None:
         door, answer = self._door, self._answer
@@ -181,6 +190,14 @@ def _trace_of(connection: HttpConnection) -> str:
             sound = len(value) <= _MAX_TRACE_BYTES and value.isascii() and _ROOT.search(value)
             return value.decode("ascii") if sound else ""
     return ""
+
+
+def _declared_length(headers: Headers) -> int:
+    """What the parser made sure is a number, if it is there."""
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value)
+    return 0
 
 
 def _new_trace(epoch: float, request_id: str) -> str:

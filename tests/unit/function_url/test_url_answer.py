@@ -65,6 +65,23 @@ class TestRequest:
         assert rig.target.taken == []
         assert (rig.record.status, rig.record.note) == (413, "request over 6 MB")
 
+    def test_one_byte_over_6_mb_in_chunks(self) -> None:
+        rig = Rig().request(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        rig.request(b"%x\r\n%b\r\n" % (MAX_REQUEST_BYTES, b"x" * MAX_REQUEST_BYTES))
+        assert rig.peer.received == b""
+        rig.request(b"1\r\nx\r\n")
+        assert rig.answer().status == 413
+        assert len(rig.records) == 1
+
+    @pytest.mark.parametrize("expect", ["", "expect: 100-continue\r\n"])
+    def test_too_large_a_body_is_refused_before_it_is_sent(self, expect: str) -> None:
+        length = MAX_REQUEST_BYTES + 1
+        rig = Rig().request(f"PUT / HTTP/1.1\r\nhost: x\r\n{expect}content-length: {length}\r\n\r\n".encode())
+        answer = rig.answer()
+        assert (answer.status, rig.record.status) == (413, 413)
+        rig.request(b"x" * length)
+        assert rig.peer.take() == b""
+
     def test_client_leaves_before_it_is_complete(self) -> None:
         rig = Rig().request(b"POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nhi")
         rig.peer.hang_up()
