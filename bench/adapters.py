@@ -5,7 +5,9 @@ import os
 from dataclasses import dataclass, field
 
 import psutil
-from tools.clients import BINARY, NAME, Misplaced, Missing, find
+from tools.fetching.common import Misplaced, Missing
+from tools.fetching.web_adapter import BINARY, find
+from tools.fetching.web_adapter import TITLE as NAME
 
 from bench.harness import TEMPLATE, Answer, Up, adapters, cpu_s, get, percentile, spread, up
 from bench.overhead import load

@@ -30,6 +30,8 @@ class _Caller:
         data = b""
         while not (found := _STAMP.search(data)):
             data += self._read()
+            if data[9:12] != b"200":
+                raise SystemExit(f"unexpected answer: {data!r}")
         at = monotonic_ns()
         while not data.endswith(b"\r\n0\r\n\r\n"):
             data += self._read()

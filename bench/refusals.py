@@ -38,7 +38,7 @@ def _measure(platform: Up) -> list[str]:
     after = _offer(platform, CALM, CALM_SECONDS)
     return [
         f"capacity {CAPACITY:.0f} requests/s; offered {_rate(over):.0f} requests/s for {SECONDS} s: {_counts(over)}",
-        f"refused in {spread([call.first_ms for call in over if call.status == 429])}",
+        _refused(over),
         f"accepted, beyond the app's {WORK_S * 1000:.0f} ms: {_accepted(over)}",
         f"the same at {CALM:.0%} of the capacity, before: {_accepted(before)}; {_counts(before)}",
         f"and afterwards: {_accepted(after)}; {_counts(after)}",
@@ -66,9 +66,7 @@ def _burst(platform: Up) -> str:
     finally:
         loop.close()
         sleep(0.5)
-    refusals = [call.first_ms for call in calls if call.status == 429]
-    last = max(call.reads[0][0] for call in calls if call.status == 429) - calls[0].sent_at
-    return f"{_counts(calls)}; refused in {spread(refusals)}, the last {last / 1e6:.1f} ms after the first was sent"
+    return f"{_counts(calls)}; {_refused(calls)}"
 
 
 def _rate(calls: list[Call]) -> float:
@@ -78,6 +76,11 @@ def _rate(calls: list[Call]) -> float:
 def _counts(calls: list[Call]) -> str:
     """`{200: 64, 429: 576}`; 0 stands for no answer or half of one."""
     return str(dict(sorted(Counter(call.status if call.whole else 0 for call in calls).items())))
+
+
+def _refused(calls: list[Call]) -> str:
+    times = [call.first_ms for call in calls if call.status == 429]
+    return f"refused in {spread(times)}" if times else "nothing was refused"
 
 
 def _accepted(calls: list[Call]) -> str:

@@ -43,6 +43,8 @@ async def run() -> list[str]:
         memory.after = platform.rss()
     delays = [_delays(call) for call in calls]
     complete = sum(call.whole and len(found) == CHUNKS for call, found in zip(calls, delays, strict=True))
+    if not complete:
+        return [f"none of {count:,} streams was complete"]
     seconds = (max(call.ended_at for call in calls) - calls[0].sent_at) / 1e9
     opened = "all open at once" if memory.full else "never all open"
     fewer = (
