@@ -79,16 +79,12 @@ def build_event(
     """
     raw_path, _, raw_query = _origin_form(target.decode("latin-1")).partition("?")
     fields, cookies = _read_headers(headers)
-    forwarded = fields.get("x-forwarded-for")
-    fields["x-forwarded-for"] = f"{forwarded}, {source_ip}" if forwarded else source_ip
-    fields["x-forwarded-port"] = str(identity.port)
-    fields["x-forwarded-proto"] = identity.scheme
+    _add_connection(fields, identity, source_ip, tls)
     fields["x-amzn-trace-id"] = trace_id
-    if tls:
-        fields["x-amzn-tls-version"] = tls.version
-        fields["x-amzn-tls-cipher-suite"] = tls.cipher_suite
+    if caller:
+        fields.pop("authorization", None)  # it never reaches the function (observed)
     context: dict[str, object] = {
-        "accountId": "anonymous",
+        "accountId": caller.account_id if caller else "anonymous",
         "apiId": identity.url_id,
         "domainName": identity.domain_name,
         "domainPrefix": identity.url_id,
@@ -106,9 +102,7 @@ def build_event(
         "timeEpoch": int(epoch * 1000),
     }
     if caller:
-        context["accountId"] = caller.account_id
         context["authorizer"] = {"iam": caller.iam}
-        fields.pop("authorization", None)  # it never reaches the function (observed)
     event: dict[str, object] = {
         "version": "2.0",
         "routeKey": "$default",
@@ -126,6 +120,17 @@ def build_event(
         fields.setdefault("content-length", str(len(body)))  # of a chunked body, whose framing ended here
         event["body"], event["isBase64Encoded"] = _encode_body(body, fields)
     return orjson.dumps(event)
+
+
+def _add_connection(fields: dict[str, str], identity: UrlIdentity, source_ip: str, tls: Tls | None) -> None:
+    """What the door knows of the client's connection, in place of what the client says; proxies before it stay."""
+    forwarded = fields.get("x-forwarded-for")
+    fields["x-forwarded-for"] = f"{forwarded}, {source_ip}" if forwarded else source_ip
+    fields["x-forwarded-port"] = str(identity.port)
+    fields["x-forwarded-proto"] = identity.scheme
+    if tls:
+        fields["x-amzn-tls-version"] = tls.version
+        fields["x-amzn-tls-cipher-suite"] = tls.cipher_suite
 
 
 def _origin_form(target: str) -> str:
