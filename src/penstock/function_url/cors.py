@@ -1,7 +1,8 @@
 """Cross-origin rules of a Function URL: what the template's `Cors` adds to answers. Pure.
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-configuration.html#urls-cors
-Which header goes where is as observed on AWS:
+Which header goes where is as captured on AWS, in https://github.com/radkawar/stackd
+(testdata/aws/lambda/urls_http.json) and as others saw it:
 - a preflight is answered without the function: 200, no body, and CORS headers only when origin, method and every header
   asked for are allowed (https://dev.to/rimutaka/aws-lambda-function-url-with-cors-explained-by-example-14df);
 - the request's own origin comes back, also where `*` allows all (https://github.com/LeanerCloud/CUDly/issues/390);

@@ -2,7 +2,8 @@
 
 https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads
 What the page leaves open follows events captured on AWS (marked observed): those in
-https://github.com/aws/aws-lambda-go (lambdaurl/testdata), and snapshots in LocalStack's tests.
+https://github.com/aws/aws-lambda-go (lambdaurl/testdata) and https://github.com/radkawar/stackd
+(testdata/aws/lambda/urls_http.json), and snapshots in LocalStack's tests.
 """
 
 import base64
