@@ -69,7 +69,10 @@ class HttpConnection(RequestReader):
 
     def eof_received(self) -> None:
         """Close at the first half: no client of ours shuts down one direction and waits for an answer."""
-        self._linger()
+        if self._answered:
+            self._linger()  # and may still take the rest of it
+        else:
+            self.transport.abort()
 
     def pause_writing(self) -> None:
         self.writing_paused = True
@@ -128,7 +131,8 @@ class HttpConnection(RequestReader):
 
     def _hang_up(self) -> None:
         self._outbox.flush()
-        self.transport.close()
+        if not self.transport.is_closing():
+            self.transport.close()
         self._linger()
 
     def _close(self) -> None:
