@@ -6,8 +6,8 @@ Which header goes where is as captured on AWS, in https://github.com/radkawar/st
 - a preflight is answered without the function: 200, no body, and CORS headers only when origin, method and every header
   asked for are allowed (https://dev.to/rimutaka/aws-lambda-function-url-with-cors-explained-by-example-14df);
 - the request's own origin comes back, also where `*` allows all (https://github.com/LeanerCloud/CUDly/issues/390);
-- any other answer keeps what the function set and gets ours beside it: AWS's page says that both are returned, and a
-  browser refuses two origins (https://github.com/aws-powertools/powertools-lambda-python/issues/4163).
+- any other answer keeps what the function set and gets ours beside it, though the page once said that ours take
+  precedence; a browser refuses two origins (https://github.com/aws-powertools/powertools-lambda-python/issues/4163).
 """
 
 from typing import Final
