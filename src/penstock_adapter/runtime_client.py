@@ -23,6 +23,7 @@ from penstock_adapter.runtime_wire import (
     next_ahead_request,
     next_request,
     response_request,
+    short_stream_head,
     stream_head,
 )
 
@@ -130,6 +131,7 @@ class RuntimeSlot(asyncio.Protocol):
         self._retry_s = FIRST_RETRY_S
         self._invocation = NO_INVOCATION
         self._out: list[bytes] = []
+        self._prelude = b""  # of a stream that has begun, until it leaves with the first bytes of the body
         self._write_paused = False
         self._headers: dict[bytes, bytes] = {}
         self._event: list[bytes] = []
@@ -159,19 +161,29 @@ class RuntimeSlot(asyncio.Protocol):
     def begin_stream(self, prelude: bytes) -> None:
         """Starts a streamed answer. It leaves with the next `flush`, whether or not there is a body yet."""
         self._state = _State.STREAMING
-        self._out.append(stream_head(self._client.api, self._invocation, prelude))
+        if self._client.next_ahead_request:
+            self._prelude = prelude
+        else:
+            self._out.append(stream_head(self._client.api, self._invocation, prelude))
 
     def send_chunk(self, data: bytes) -> None:
         """One chunk of a stream that has begun. It leaves with the next `flush`."""
-        self._out.append(chunk(data))
+        if self._prelude:
+            self._begin_with(data)
+        else:
+            self._out.append(chunk(data))
 
     def end_stream(self) -> None:
         """The stream is complete."""
+        if self._prelude:
+            self._begin_with(b"")
         self._end(LAST_CHUNK)
 
     def fail_stream(self, error_type: str, message: str) -> None:
         """Ends a stream as failed: what was sent stands, and the platform is told."""
         self._client.output.error(f"{error_type}: {message}", self._invocation.request_id)
+        if self._prelude:
+            self._begin_with(b"")
         self._end(failed_end(error_type, message))
 
     def hold(self) -> None:
@@ -189,9 +201,15 @@ class RuntimeSlot(asyncio.Protocol):
 
     def flush(self) -> None:
         """Everything gathered since the last flush leaves in one write."""
+        if self._prelude:
+            self._begin_with(b"")
         if self._out and self._transport is not None:
             self._transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
             self._out.clear()
+
+    def _begin_with(self, first: bytes) -> None:
+        prelude, self._prelude = self._prelude, b""
+        self._out.append(short_stream_head(self._client.api, self._invocation, prelude, first))
 
     # What the client uses.
 
@@ -260,7 +278,8 @@ class RuntimeSlot(asyncio.Protocol):
             self._state = _State.IDLE
             self._back_off()
             return
-        if state is _State.WORKING or self._out:  # not a byte of the answer was sent: it goes out on the next one
+        if state is _State.WORKING or self._out or self._prelude:
+            # Not a byte of the answer was sent: it goes out on the next one.
             self._handler.pause()
         elif state in (_State.STREAMING, _State.POSTED):
             self._warn("the Runtime API hung up before the answer was complete")
@@ -278,6 +297,7 @@ class RuntimeSlot(asyncio.Protocol):
         working = self._state in (_State.WORKING, _State.STREAMING)
         self._state = _State.IDLE
         self._out.clear()
+        self._prelude = b""
         if working:
             self._handler.abandon()
 

@@ -17,6 +17,12 @@ _STREAM_HEADERS = (
     "trailer: Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body\r\n\r\n"
 )
 _EIGHT_NULS = b"8\r\n\0\0\0\0\0\0\0\0\r\n"
+# What our own platform needs of the above: it takes trailers that were not announced.
+_SHORT_STREAM_HEADERS = b"""lambda-runtime-function-response-mode: streaming\r
+content-type: application/vnd.awslambda.http-integration-response\r
+transfer-encoding: chunked\r
+\r
+"""
 LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -55,6 +61,13 @@ def stream_head(api: Endpoint, invocation: Invocation, prelude: bytes) -> bytes:
     """Everything before the first byte of a streamed body: head, one chunk of prelude, one of eight NULs."""
     head = f"{_post_head(api, invocation, 'response')}{_STREAM_HEADERS}".encode()
     return b"%b%x\r\n%b\r\n%b" % (head, len(prelude), prelude, _EIGHT_NULS)
+
+
+def short_stream_head(api: Endpoint, invocation: Invocation, prelude: bytes, first: bytes) -> bytes:
+    """The same for our own platform, in fewer headers and one chunk, together with the `first` bytes of the body."""
+    head = _post_head(api, invocation, "response").encode()
+    size = len(prelude) + 8 + len(first)
+    return b"%b%b%x\r\n%b\0\0\0\0\0\0\0\0%b\r\n" % (head, _SHORT_STREAM_HEADERS, size, prelude, first)
 
 
 def chunk(data: bytes) -> bytes:

@@ -100,7 +100,7 @@ def test_each_request_is_told(up: Up) -> None:
 
 def test_the_function_sees_lambdas_variables_and_its_own_alone(up: Up) -> None:
     variables: dict[str, str] = json.loads(up.get("/environ").text)
-    assert set(variables) - ADDED_INSIDE == LAMBDA_VARIABLES | OWN_VARIABLES | {"AWS_LWA_PORT"}
+    assert set(variables) - ADDED_INSIDE == LAMBDA_VARIABLES | OWN_VARIABLES | {"AWS_LWA_PORT", "PENSTOCK_POLLS_AHEAD"}
     assert variables["GREETING"] == "hello"
     assert variables["_HANDLER"] == "run.sh"
     assert variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "2048"
