@@ -115,9 +115,16 @@ def build_head(
 
     Raises BadResponseError for a status that is none, ReservedHeaderError for a header that is AWS's.
     """
+    own = _repeated_lines(prelude, default_type) if prelude.repeated else _function_lines(prelude, default_type)
+    ours = f"x-amzn-requestid: {request_id}\r\nx-amzn-trace-id: {trace_id}\r\n".encode("latin-1")
+    return b"%b%b%b%b" % (own, date_line(epoch), ours, extra)
+
+
+def _function_lines(prelude: Prelude, default_type: str) -> bytes:
+    """The status line and what the function says."""
     if prelude.status > _HIGHEST_STATUS:
         raise BadResponseError(f"statusCode is {prelude.status}, not a number from 200 to {_HIGHEST_STATUS}")
-    lines = [f"x-amzn-requestid: {request_id}\r\nx-amzn-trace-id: {trace_id}\r\n"]
+    lines = []
     typed = False
     for name, value in prelude.headers:
         if not _TOKEN.fullmatch(name):
@@ -133,7 +140,10 @@ def build_head(
     lines.extend(f"set-cookie: {clean(cookie)}\r\n" for cookie in prelude.cookies)
     if not typed:
         lines.append(f"content-type: {clean(default_type)}\r\n")
-    return b"%b%b%b%b" % (status_line(prelude.status), date_line(epoch), _encode("".join(lines)), extra)
+    return status_line(prelude.status) + _encode("".join(lines))
+
+
+_repeated_lines: Final = lru_cache(maxsize=256)(_function_lines)
 
 
 def _encode(text: str) -> bytes:

@@ -7,7 +7,8 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custo
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 import orjson
@@ -18,6 +19,10 @@ SEPARATOR: Final = b"\0" * 8
 MAX_PRELUDE_BYTES: Final = 1024 * 1024
 
 
+# An app has few kinds of head and sends each again and again: those up to this size are read once (assumed).
+_REPEATED_BYTES: Final = 1024
+_REPEATED_HEADS: Final = 256
+
 _STATUS_TEXT: Final = re.compile(r"[0-9]{3}")
 
 
@@ -27,11 +32,15 @@ class PreludeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Prelude:
-    """`headers` in order, names as the function wrote them, one entry per value."""
+    """`headers` in order, names as the function wrote them, one entry per value.
+
+    `repeated`: small, and so one of few; what is made of it may be kept.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     cookies: tuple[str, ...]
+    repeated: bool = field(default=False, compare=False)
 
 
 class PreludeReader:
@@ -61,6 +70,15 @@ class PreludeReader:
 
 def parse_prelude(data: bytes) -> Prelude:
     """Raises PreludeError when `data` is not a JSON object of the shape above."""
+    return _parse_repeated(data) if len(data) <= _REPEATED_BYTES else _parse(data)
+
+
+@lru_cache(maxsize=_REPEATED_HEADS)
+def _parse_repeated(data: bytes) -> Prelude:
+    return replace(_parse(data), repeated=True)
+
+
+def _parse(data: bytes) -> Prelude:
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:

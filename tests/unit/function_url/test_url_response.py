@@ -15,7 +15,7 @@ from penstock.function_url.response import (
     length_line,
     read_buffered,
 )
-from penstock.wire.prelude import Prelude
+from penstock.wire.prelude import Prelude, parse_prelude
 from support.answers import read_answer
 
 REQUEST_ID = "2f0d0c5e-0000-4000-8000-000000000000"
@@ -99,17 +99,30 @@ def head(prelude: Prelude, framing: bytes = b"content-length: 0\r\n") -> bytes:
     return build_head(prelude, "application/json", REQUEST_ID, "Root=1-a-b", 1_583_348_638.9, framing) + b"\r\n"
 
 
+def test_a_head_that_comes_again_and_again() -> None:
+    """What was kept of it is the same, and ids and dates are still those of each request."""
+    payload = b'{"statusCode": 203, "headers": {"x-a": "1"}}'
+    first, second = parse_prelude(payload), parse_prelude(payload)
+    assert first is second
+    assert head(first) == head(Prelude(203, (("x-a", "1"),), ()))
+    other = build_head(second, "application/json", "another", "Root=2", 0.0, b"")
+    assert b"x-amzn-requestid: another\r\nx-amzn-trace-id: Root=2\r\n" in other
+    assert b"date: Thu, 01 Jan 1970 00:00:00 GMT\r\n" in other
+    large = b'{"headers": {"x-a": "%b"}}' % (b"1" * 1024)
+    assert parse_prelude(large) is not parse_prelude(large)
+
+
 def test_head() -> None:
     data = head(Prelude(201, (("X-One", "1"), ("Content-Type", "text/plain")), ("a=1", "b=2")))
     assert data == (
         b"HTTP/1.1 201 Created\r\n"
-        b"date: Wed, 04 Mar 2020 19:03:58 GMT\r\n"
-        b"x-amzn-requestid: 2f0d0c5e-0000-4000-8000-000000000000\r\n"
-        b"x-amzn-trace-id: Root=1-a-b\r\n"
         b"X-One: 1\r\n"
         b"Content-Type: text/plain\r\n"
         b"set-cookie: a=1\r\n"
         b"set-cookie: b=2\r\n"
+        b"date: Wed, 04 Mar 2020 19:03:58 GMT\r\n"
+        b"x-amzn-requestid: 2f0d0c5e-0000-4000-8000-000000000000\r\n"
+        b"x-amzn-trace-id: Root=1-a-b\r\n"
         b"content-length: 0\r\n"
         b"\r\n"
     )
