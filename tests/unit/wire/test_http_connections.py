@@ -14,7 +14,7 @@ from support.transport import Peer
 
 
 class TestExpect:
-    HEAD = b"POST / HTTP/1.1\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n"
+    HEAD = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n"
 
     def test_leave_is_given_once(self) -> None:
         door = Door()
@@ -114,7 +114,7 @@ class TestUpgrade:
 
 
 class TestEarlyAnswer:
-    BIG = b"POST / HTTP/1.1\r\ncontent-length: 4000\r\n\r\n"
+    BIG = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4000\r\n\r\n"
 
     def test_rest_of_the_body_is_thrown_away_and_the_connection_kept(self) -> None:
         peer = Peer(lambda connection: answer(connection, response(404, b"text/plain", b"")))
@@ -133,7 +133,7 @@ class TestEarlyAnswer:
 
     def test_collected_body_up_to_the_limit(self) -> None:
         taken: list[bytes] = []
-        self.collecting(taken).trickle(b"POST / HTTP/1.1\r\ncontent-length: 1000\r\n\r\n" + b"x" * 1000)
+        self.collecting(taken).trickle(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n" + b"x" * 1000)
         assert taken == [b"x" * 1000]
 
     def test_collected_body_over_the_limit_is_refused_and_the_client_can_read_it(self) -> None:
@@ -276,7 +276,7 @@ class TestRetire:
 
 def test_head_request_gets_the_head_alone() -> None:
     door = Door()
-    door.peer.send(b"HEAD / HTTP/1.1\r\n\r\n")
+    door.peer.send(b"HEAD / HTTP/1.1\r\nhost: x\r\n\r\n")
     door.last.respond(b"four")
     assert door.peer.received.endswith(b"content-length: 4\r\n\r\n")
 

@@ -147,7 +147,7 @@ def test_bad_bytes_get_400_and_the_end(data: bytes, piecewise: bool) -> None:
 
 def test_bad_bytes_after_a_sound_request_do_not_cost_its_answer() -> None:
     door = Door()
-    door.peer.send(b"GET /a HTTP/1.1\r\nconnection: close\r\n\r\n", b"\x00garbage")
+    door.peer.send(b"GET /a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n", b"\x00garbage")
     assert door.last.calls == ["end"]
     door.last.respond()
     door.peer.settle()
@@ -157,7 +157,7 @@ def test_bad_bytes_after_a_sound_request_do_not_cost_its_answer() -> None:
 
 def test_bad_bytes_after_an_answered_request_get_no_answer_of_their_own_on_a_closed_connection() -> None:
     door = Door(at_once=True)
-    door.peer.send(b"GET /a HTTP/1.1\r\nconnection: close\r\n\r\n\x00garbage")
+    door.peer.send(b"GET /a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n\x00garbage")
     assert [one.status for one in read_answers(door.peer.received)] == [200]
     assert door.peer.transport.late == b""
 
@@ -193,14 +193,14 @@ class TestHeaderBudget:
 
     def test_exactly_the_budget_passes(self) -> None:
         # What is counted: target, and per header name, value and 4 bytes of ": " and CRLF.
-        value = b"v" * (self.LIMIT - len(b"/") - len(b"x") - 4)
+        value = b"v" * (self.LIMIT - len(b"/") - len(b"hostx") - 4 - len(b"x") - 4)
         door = self.door()
-        door.peer.send(b"GET / HTTP/1.1\r\nx: " + value + b"\r\n\r\n")
-        assert door.last.headers == [(b"x", value)]
+        door.peer.send(b"GET / HTTP/1.1\r\nhost: x\r\nx: " + value + b"\r\n\r\n")
+        assert door.last.headers == [(b"host", b"x"), (b"x", value)]
 
     def test_one_byte_more_does_not(self) -> None:
         door = self.door()
-        door.peer.send(b"GET / HTTP/1.1\r\nx: " + b"v" * (self.LIMIT - 5) + b"\r\n\r\n")
+        door.peer.send(b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"v" * (self.LIMIT - 14) + b"\r\n\r\n")
         self.refused(door)
         assert door.exchanges == []
 
@@ -211,12 +211,12 @@ class TestHeaderBudget:
 
     def test_many_small_headers(self) -> None:
         door = self.door()
-        door.peer.trickle(b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * self.LIMIT)
+        door.peer.trickle(b"GET / HTTP/1.1\r\nhost: x\r\n" + b"a: b\r\n" * self.LIMIT)
         self.refused(door)
 
     @pytest.mark.parametrize(
         "start",
-        [b"GET / HTTP/1.1\r\nx: ", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nx: y\r\nlonger: "],
+        [b"GET / HTTP/1.1\r\nhost: x\r\nx: ", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nhost: x\r\nx: y\r\nlonger: "],
         ids=["value", "name", "second value"],
     )
     def test_header_that_never_ends_is_refused_before_it_fills_the_memory(self, start: bytes) -> None:
@@ -231,43 +231,48 @@ class TestHeaderBudget:
 
     def test_chunk_extension_that_never_ends(self) -> None:
         door = self.door()
-        door.peer.send(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1;", *[b"e" * 100] * 11)
+        door.peer.send(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;", *[b"e" * 100] * 11)
         self.refused(door)
         assert door.last.calls == ["lost"]
 
     def test_trailer_that_never_ends(self) -> None:
         door = self.door()
-        door.peer.send(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: ", *[b"e" * 100] * 11)
+        door.peer.send(b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: ", *[b"e" * 100] * 11)
         self.refused(door)
         assert door.last.calls == ["lost"]
 
     def test_trailers_count_on_top_of_the_headers(self) -> None:
         door = self.door()
-        head = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nx: " + b"v" * 600 + b"\r\n\r\n"
+        head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\nx: " + b"v" * 600 + b"\r\n\r\n"
         door.peer.send(head + b"0\r\ny: " + b"w" * 600 + b"\r\n\r\n")
         self.refused(door)
 
     def test_each_request_has_a_budget_of_its_own(self) -> None:
         door = Door(at_once=True, max_header_bytes=self.LIMIT)
-        head = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
+        head = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
         for _ in range(3):
             door.peer.send(
-                head, b"0\r\ny: " + b"w" * 600 + b"\r\n\r\n", b"GET / HTTP/1.1\r\nx: " + b"v" * 600, b"\r\n\r\n"
+                head,
+                b"0\r\ny: " + b"w" * 600 + b"\r\n\r\n",
+                b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"v" * 600,
+                b"\r\n\r\n",
             )
         assert [one.status for one in read_answers(door.peer.received)] == [200] * 6
 
     def test_bodies_do_not_count(self) -> None:
         door = self.door()
-        door.peer.send(b"POST / HTTP/1.1\r\ncontent-length: 9000\r\n\r\n", *[b"b" * 900] * 10)
+        door.peer.send(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9000\r\n\r\n", *[b"b" * 900] * 10)
         door.peer.send()
         assert len(door.last.received) == 9000
         door.last.respond()
-        door.peer.send(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n", *[b"1\r\nb\r\n"] * 1000, b"0\r\n\r\n")
+        door.peer.send(
+            b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n", *[b"1\r\nb\r\n"] * 1000, b"0\r\n\r\n"
+        )
         assert door.last.calls == ["end"]
 
     def test_body_of_an_answered_request_does_not_count(self) -> None:
         peer = Peer(lambda connection: answer(connection, response(404, b"text/plain", b"")), self.LIMIT)
-        peer.send(b"POST / HTTP/1.1\r\ncontent-length: 9000\r\n\r\n", *[b"b" * 900] * 10)
+        peer.send(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9000\r\n\r\n", *[b"b" * 900] * 10)
         peer.send(GET)
         assert [one.status for one in read_answers(peer.received)] == [404, 404]
         assert not peer.sees_end

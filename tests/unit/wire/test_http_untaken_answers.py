@@ -5,7 +5,7 @@ from penstock.wire.http_messages import response
 from penstock.wire.http_server import MAX_UNTAKEN, HttpConnection
 from support.transport import Peer
 
-GET = b"GET / HTTP/1.1\r\n\r\n"
+GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 ANSWER = response(200, b"text/plain", b"x" * 1000)
 
 
