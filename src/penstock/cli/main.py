@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from penstock import __version__
+from penstock.cli import layer as layer_commands
 from penstock.cli import settings
 from penstock.cli.logs import show_logs
 from penstock.cli.reporter import HumanReporter, JsonReporter
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("logs")(show_logs)
+app.add_typer(layer_commands.commands, name="layer")
 
 
 class Network(enum.StrEnum):

@@ -11,7 +11,7 @@ from typing import Final
 
 from penstock.model.errors import Place, UserError
 from penstock.packaging import child, requirements
-from penstock.packaging.interpreter import Interpreter
+from penstock.packaging.interpreter import Interpreter, own
 from penstock.packaging.store import Entry, Store
 
 FILE: Final = "requirements.txt"
@@ -59,11 +59,20 @@ async def fill(
     on_line: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Install requirements file `file` into the folder `target`. Raises UserError: "cannot install `what`: ..."."""
+    # Copies: what a function does to its files must not reach uv's own cache.
+    options = ("--python", str(interpreter.executable), "--compile-bytecode", "--link-mode", "copy")
+    await _run_uv(target, file, what, (*options, *flags), on_line)
+
+
+async def download(target: Path, file: Path, what: str, flags: Sequence[str]) -> None:
+    """The same for a Python and a machine that need not be these, which `flags` name; without bytecode."""
+    await _run_uv(target, file, what, ("--python", str(own().executable), *flags), lambda _: None)
+
+
+async def _run_uv(target: Path, file: Path, what: str, flags: Sequence[str], on_line: Callable[[str], None]) -> None:
     command = (
-        *(child.uv(), "pip", "install", "--target", str(target), "--python", str(interpreter.executable)),
-        *("-r", file.name, "--compile-bytecode", "--no-progress", "--color", "never"),
-        # Copies: what a function does to its files must not reach uv's own cache.
-        *("--link-mode", "copy", *flags),
+        *(child.uv(), "pip", "install", "--target", str(target), "-r", file.name),
+        *("--no-progress", "--color", "never", *flags),
     )
     status, lines = await child.run(command, cwd=file.parent, on_line=on_line)
     if status != 0:

@@ -12,7 +12,7 @@ from typing import Final
 
 from penstock.model.errors import Place, UserError
 from penstock.model.function import Function
-from penstock.packaging import archive, interpreter, python_runtime, task_root, tree
+from penstock.packaging import adapter_layer, archive, interpreter, python_runtime, task_root, tree
 from penstock.packaging.background import in_thread
 from penstock.packaging.interpreter import Interpreter
 from penstock.packaging.layers import merge
@@ -76,7 +76,8 @@ async def _build(
     runtimes = Store(cache / "runtime", keep=_KEEP_OTHERS)
 
     python, mismatch = await interpreter.find(function.runtime)
-    opt = await merge(function, layers, opts)
+    merged = await merge(function, layers, opts)
+    opt, supplied = await adapter_layer.supply(function, python, merged, opts, installs, progress)
     task = await task_root.build(function, python, built=built, store=tasks, installs=installs, progress=progress)
     lang = await _lang(function, python, langs)
     needed = python_runtime.is_needed(function)
@@ -95,7 +96,7 @@ async def _build(
         runtime_root=runtime.path if runtime else None,
         code_sha256=b64encode(bytes.fromhex(task.path.name)).decode(),
         code_size=code_size,
-        warnings=tuple(warning for warning in (mismatch, too_large) if warning),
+        warnings=tuple(warning for warning in (mismatch, supplied, too_large) if warning),
         leases=tuple(entry.lease for entry in (task, opt, lang, runtime) if entry),
     )
 

@@ -17,7 +17,7 @@ from typing import Final
 
 from penstock.model.errors import UserError
 from penstock.model.function import Function
-from penstock.packaging import dependencies, layers
+from penstock.packaging import adapter_layer, dependencies, layers
 from penstock.packaging.background import in_thread
 from penstock.packaging.interpreter import Interpreter
 from penstock.packaging.store import Entry, Store
@@ -34,9 +34,14 @@ exec ${{AWS_LAMBDA_EXEC_WRAPPER:+"$AWS_LAMBDA_EXEC_WRAPPER"}} {python} "$(dirnam
 
 
 def is_needed(function: Function) -> bool:
-    """Whether the runtime's own command may be run. The web adapter's wrapper drops it, and nothing is installed."""
+    """Whether the runtime's own command may be run. The web adapter's wrapper drops it, and nothing is installed.
+
+    In-process mode drops it as well, but an app may count on the boto3 that is beside it.
+    """
     if not re.fullmatch(r"python3\.\d+", function.runtime):
         return False
+    if adapter_layer.is_named(function):
+        return sys.platform == "linux"
     wrapper = function.environment.get("AWS_LAMBDA_EXEC_WRAPPER")
     return not (wrapper == layers.WEB_ADAPTER_WRAPPER and any(map(layers.is_web_adapter, function.layers)))
 
