@@ -11,6 +11,9 @@ import httptools
 from penstock_adapter.endpoint import Endpoint
 from penstock_adapter.http_event import HttpRequest
 
+# Responses of these have no body, whatever their headers say: RFC 9110, sections 15.3.5 and 15.4.5.
+BODILESS = (204, 304)
+
 
 class Exchange(Protocol):
     """The user of a connection: told of one response, piece by piece."""
@@ -214,7 +217,7 @@ class AppConnection(asyncio.Protocol):
         self._started = True
         fields = dict(self._headers)
         connection = fields.get(b"connection", b"").lower()
-        bodiless = self._head or status in (204, 304)
+        bodiless = self._head or status in BODILESS
         self._until_close = not (bodiless or b"content-length" in fields or b"transfer-encoding" in fields)
         http11 = self._parser.get_http_version() == "1.1"
         self._keep = b"close" not in connection and (http11 or b"keep-alive" in connection)

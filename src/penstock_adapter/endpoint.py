@@ -22,7 +22,7 @@ def read_port(variable: str, text: str) -> int:
     """A TCP port. Empty means 80, as in a URL, which is how LWA reads it. Raises `OptionError`."""
     if text == "":
         return 80
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) < 65536):
         raise OptionError(f"{variable}={text!r} is not a port: expected a number from 1 to 65535")
     return int(text)
 

@@ -2,14 +2,16 @@
 
 Names and rules are Lambda Web Adapter's (https://github.com/aws/aws-lambda-web-adapter, README and src/lib.rs), so
 that a template written for it works unchanged. Where it takes a default for a bad value without a word, so do
-we, with a warning. Values are not trimmed; an empty string counts as set.
+we, with a warning; PENSTOCK_STRICT=1 refuses to start instead. Values are not trimmed; an empty string counts as set.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from penstock_adapter.endpoint import Endpoint, OptionError, read_endpoint, read_port
+from penstock_adapter.variables import Variables, read_statuses
 
 DEFAULT_PORT = "8080"
 DEFAULT_HOST = "127.0.0.1"
@@ -17,14 +19,9 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_POOL_IDLE_S = 4.0
 DEFAULT_HEALTHY = frozenset(range(100, 500))
 
-_DEPRECATED = {
-    "AWS_LWA_HOST": "HOST",
-    "AWS_LWA_READINESS_CHECK_PORT": "READINESS_CHECK_PORT",
-    "AWS_LWA_READINESS_CHECK_PATH": "READINESS_CHECK_PATH",
-    "AWS_LWA_READINESS_CHECK_PROTOCOL": "READINESS_CHECK_PROTOCOL",
-    "AWS_LWA_REMOVE_BASE_PATH": "REMOVE_BASE_PATH",
-    "AWS_LWA_ASYNC_INIT": "ASYNC_INIT",
-}
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+# Initializations without the limit of 10 s, which leave async init nothing to win (LWA 1.1).
+_UNHURRIED = ("snap-start", "provisioned-concurrency")
 _SNAPSTART_HOOKS = ("AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH", "AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH")
 
 
@@ -89,84 +86,16 @@ class Options:
     log_as_json: bool
     polls_ahead: bool
     """The Runtime API is Penstock's, which takes a poll together with the end of an answer."""
-    warnings: tuple[str, ...]
-
-
-def read_statuses(variable: str, text: str, warnings: list[str]) -> frozenset[int]:
-    """A list such as `500,502-504`: inclusive ranges, no spaces around a dash; what cannot be read is skipped."""
-    statuses: set[int] = set()
-    for part in (piece.strip() for piece in text.split(",")):
-        bounds = part.split("-")
-        if not part:
-            continue
-        if len(bounds) > 2 or not all(_is_u16(bound) for bound in bounds):
-            warnings.append(f"{variable}: skipped {part!r}: expected a status such as 500 or a range such as 502-504")
-            continue
-        statuses.update(range(int(bounds[0]), int(bounds[-1]) + 1))
-    return frozenset(statuses)
-
-
-def _is_u16(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) < 65536
-
-
-class _Reader:
-    """Looks variables up under their new and old names and gathers warnings."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self.warnings: list[str] = []
-
-    def get(self, name: str) -> str | None:
-        if name in self._environ:
-            return self._environ[name]
-        old = _DEPRECATED.get(name)
-        if old is None or old not in self._environ:
-            return None
-        self.warnings.append(f"{old} is deprecated and goes away in Lambda Web Adapter 2.0: use {name}")
-        return self._environ[old]
-
-    def flag(self, name: str) -> bool:
-        text = self.get(name)
-        if text not in (None, "true", "false"):
-            self.warnings.append(f"{name}={text!r} counts as false: expected exactly true or false")
-        return text == "true"
-
-    def choice(self, name: str, allowed: type[StrEnum], default: str) -> str:
-        text = self.get(name)
-        if text is None:
-            return default
-        if text.lower() in list(allowed):
-            return text.lower()
-        self.warnings.append(f"{name}={text!r} counts as {default}: expected {' or '.join(allowed)}")
-        return default
-
-    def seconds(self, name: str) -> float | None:
-        text = self.get(name)
-        if text is None:
-            return None
-        try:
-            value = float(text)
-        except ValueError:
-            value = -1.0
-        if 0 <= value < float("inf"):
-            return value
-        self.warnings.append(f"{name}={text!r} is ignored: expected seconds such as 4 or 0.5")
-        return None
-
-    def whole(self, name: str, default: int) -> int:
-        text = self.get(name)
-        if text is None:
-            return default
-        if text.isascii() and text.isdigit():
-            return int(text)
-        self.warnings.append(f"{name}={text!r} counts as {default}: expected a whole number")
-        return default
+    warnings: tuple[str, ...] = ()
 
 
 def read_options(environ: Mapping[str, str]) -> Options:
-    """All options out of `environ`. Raises `OptionError` where LWA would refuse to start."""
-    read = _Reader(environ)
+    """All options out of `environ`.
+
+    Raises `OptionError` where LWA would refuse to start. With PENSTOCK_STRICT=1 it does so for every value that is none
+    of those allowed, its text one line for each.
+    """
+    read = Variables(environ)
     runtime_api = environ.get("AWS_LAMBDA_RUNTIME_API")
     if not runtime_api:
         raise OptionError("AWS_LAMBDA_RUNTIME_API is not set: expected host:port of the Lambda Runtime API")
@@ -175,7 +104,7 @@ def read_options(environ: Mapping[str, str]) -> Options:
     proxy = environ.get("AWS_LWA_LAMBDA_RUNTIME_API_PROXY")
     app = _read_app(read, environ)
     mode = InvokeMode(read.choice("AWS_LWA_INVOKE_MODE", InvokeMode, InvokeMode.BUFFERED))
-    return Options(
+    options = Options(
         runtime_api=read_endpoint("AWS_LWA_LAMBDA_RUNTIME_API_PROXY", proxy) if proxy else extensions_api,
         extensions_api=extensions_api,
         app=app,
@@ -184,60 +113,90 @@ def read_options(environ: Mapping[str, str]) -> Options:
         facts=_read_facts(read),
         invoke_mode=mode,
         error_statuses=_read_error_statuses(read),
-        async_init=read.flag("AWS_LWA_ASYNC_INIT"),
+        async_init=_read_async_init(read),
         compression=_read_compression(read, mode),
-        pool_idle_s=_read_pool_idle(read, environ),
+        pool_idle_s=_read_pool_idle(read),
         concurrency=max(1, read.whole("AWS_LAMBDA_MAX_CONCURRENCY", 1)),
         log_level=environ.get("AWS_LAMBDA_LOG_LEVEL") or environ.get("RUST_LOG") or "INFO",
         log_as_json=environ.get("AWS_LAMBDA_LOG_FORMAT", "").lower() == "json",
         polls_ahead=environ.get("PENSTOCK_POLLS_AHEAD") == "1",
-        warnings=tuple(read.warnings),
     )
+    if _is_strict(read) and read.wrong:
+        raise OptionError("\n".join(read.wrong))
+    return replace(options, warnings=(*read.notes, *read.wrong))
 
 
-def _read_app(read: _Reader, environ: Mapping[str, str]) -> Endpoint:
+def _is_strict(read: Variables) -> bool:
+    text = read.environ.get("PENSTOCK_STRICT", "0")
+    if text not in ("0", "1"):
+        read.notes.append(f"PENSTOCK_STRICT={text!r} counts as 0: expected 0 or 1")
+    return text == "1"
+
+
+def _read_app(read: Variables, environ: Mapping[str, str]) -> Endpoint:
     variable = "AWS_LWA_PORT" if "AWS_LWA_PORT" in environ else "PORT"
     port = read_port(variable, environ.get(variable, DEFAULT_PORT))
     text = read.get("AWS_LWA_HOST")
     host = DEFAULT_HOST if text is None else text
     bare = host.strip("[]")
     if not bare or not bare.isascii() or not all(char.isalnum() or char in ".-_:" for char in bare):
-        raise OptionError(f"AWS_LWA_HOST={host!r} is not a host: expected a name or an address such as 127.0.0.1")
+        name = read.name("AWS_LWA_HOST")
+        raise OptionError(f"{name}={host!r} is not a host: expected a name or an address such as 127.0.0.1")
     return Endpoint(bare, port)
 
 
-def _read_readiness(read: _Reader, app: Endpoint) -> Readiness:
+def _read_readiness(read: Variables, app: Endpoint) -> Readiness:
     port = read.get("AWS_LWA_READINESS_CHECK_PORT")
     path = read.get("AWS_LWA_READINESS_CHECK_PATH")
     if path is not None and (not path.startswith("/") or not path.isprintable() or " " in path):
-        raise OptionError(f"AWS_LWA_READINESS_CHECK_PATH={path!r} is not a path: expected /something")
-    healthy = read.get("AWS_LWA_READINESS_CHECK_HEALTHY_STATUS")
-    name = "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS"
-    statuses = DEFAULT_HEALTHY if healthy is None else read_statuses(name, healthy, read.warnings)
-    if not statuses:
-        read.warnings.append(f"{name}={healthy!r} holds no status: the app can never become ready")
+        name = read.name("AWS_LWA_READINESS_CHECK_PATH")
+        raise OptionError(f"{name}={path!r} is not a path: expected /something")
     return Readiness(
         protocol=ReadinessProtocol(
             read.choice("AWS_LWA_READINESS_CHECK_PROTOCOL", ReadinessProtocol, ReadinessProtocol.HTTP)
         ),
-        port=app.port if port is None else read_port("AWS_LWA_READINESS_CHECK_PORT", port),
+        port=app.port if port is None else read_port(read.name("AWS_LWA_READINESS_CHECK_PORT"), port),
         path=path or "/",
-        healthy=statuses,
+        healthy=_read_healthy(read),
         timeout_s=read.seconds("AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS") or None,
     )
 
 
-def _read_rules(read: _Reader) -> EventRules:
+def _read_healthy(read: Variables) -> frozenset[int]:
+    name = "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS"
+    text = read.get(name)
+    if text is None:
+        return DEFAULT_HEALTHY
+    statuses = read_statuses(name, text, read.wrong)
+    if not statuses:
+        read.wrong.append(f"{name}={text!r} holds no status: the app can never become ready")
+    return statuses
+
+
+def _read_async_init(read: Variables) -> bool:
+    wanted = read.flag("AWS_LWA_ASYNC_INIT")
+    kind = read.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE")
+    if wanted and kind in _UNHURRIED:
+        read.notes.append(f"AWS_LWA_ASYNC_INIT has no effect with an initialization of type {kind}")
+        return False
+    return wanted
+
+
+def _read_rules(read: Variables) -> EventRules:
     base = (read.get("AWS_LWA_REMOVE_BASE_PATH") or "").strip("/")
     path = read.get("AWS_LWA_PASS_THROUGH_PATH")
+    source = read.get("AWS_LWA_AUTHORIZATION_SOURCE") or ""
+    if source and not _HEADER_NAME.fullmatch(source):
+        read.wrong.append(f"AWS_LWA_AUTHORIZATION_SOURCE={source!r} is ignored: expected the name of a header")
+        source = ""
     return EventRules(
         base_path=f"/{base}" if base else "",
         pass_through_path="/events" if path is None else f"/{path.removeprefix('/')}",
-        authorization_source=(read.get("AWS_LWA_AUTHORIZATION_SOURCE") or "").lower(),
+        authorization_source=source.lower(),
     )
 
 
-def _read_facts(read: _Reader) -> FunctionFacts:
+def _read_facts(read: Variables) -> FunctionFacts:
     # LWA aborts without the first three. Nothing here needs them, so an app run by hand still works.
     return FunctionFacts(
         function_name=read.get("AWS_LAMBDA_FUNCTION_NAME") or "",
@@ -248,24 +207,22 @@ def _read_facts(read: _Reader) -> FunctionFacts:
     )
 
 
-def _read_error_statuses(read: _Reader) -> frozenset[int]:
+def _read_error_statuses(read: Variables) -> frozenset[int]:
     text = read.get("AWS_LWA_ERROR_STATUS_CODES") or ""
-    return read_statuses("AWS_LWA_ERROR_STATUS_CODES", text, read.warnings)
+    return read_statuses("AWS_LWA_ERROR_STATUS_CODES", text, read.wrong)
 
 
-def _read_compression(read: _Reader, mode: InvokeMode) -> bool:
+def _read_compression(read: Variables, mode: InvokeMode) -> bool:
     wanted = read.flag("AWS_LWA_ENABLE_COMPRESSION")
     if wanted and mode is InvokeMode.RESPONSE_STREAM:
-        read.warnings.append("AWS_LWA_ENABLE_COMPRESSION has no effect with AWS_LWA_INVOKE_MODE=response_stream")
+        read.notes.append("AWS_LWA_ENABLE_COMPRESSION has no effect with AWS_LWA_INVOKE_MODE=response_stream")
         return False
-    if wanted:
-        read.warnings.append("AWS_LWA_ENABLE_COMPRESSION is not implemented yet: responses go out as they are")
     return wanted
 
 
-def _read_pool_idle(read: _Reader, environ: Mapping[str, str]) -> float:
-    read.warnings.extend(f"{name} is not implemented" for name in _SNAPSTART_HOOKS if name in environ)
-    if environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
-        return 0.0  # a connection kept over a snapshot is dead after the restore
+def _read_pool_idle(read: Variables) -> float:
+    read.notes.extend(f"{name} is not implemented" for name in _SNAPSTART_HOOKS if name in read.environ)
     idle = read.seconds("AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS")
+    if read.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        return 0.0  # a connection kept over a snapshot is dead after the restore
     return DEFAULT_POOL_IDLE_S if idle is None else idle

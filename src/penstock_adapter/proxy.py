@@ -2,7 +2,8 @@
 
 import asyncio
 
-from penstock_adapter.app_connection import AppConnection, AppPool, encode_request
+from penstock_adapter.app_connection import BODILESS, AppConnection, AppPool, encode_request
+from penstock_adapter.compression import GzipBody, accepts_gzip, compressed, is_compressible, varying
 from penstock_adapter.http_answer import buffered_answer, error_status_message, prelude
 from penstock_adapter.http_event import EventError, EventKind, read_event
 from penstock_adapter.invocation import Invocation, env_config
@@ -60,11 +61,14 @@ class ProxyExchange:
         self._slot = slot
         self._connection: AppConnection | None = None
         self._awaiting = False
+        self._gzip: GzipBody | None = None
         self._reset()
 
     def _reset(self) -> None:
+        self._drop_gzip()
         self._request = b""
         self._head = False
+        self._accepts_gzip = False
         self._resent = False
         self._kind = EventKind.PASS_THROUGH
         self._status = 0
@@ -87,6 +91,7 @@ class ProxyExchange:
             return
         self._kind = request.kind
         self._head = request.method == "HEAD"
+        self._accepts_gzip = proxy.options.compression and accepts_gzip(request.headers.get("accept-encoding", ()))
         self._request = encode_request(request, proxy.options.app.netloc)
         connection = proxy.pool.take(asyncio.get_running_loop().time())
         if connection is None:
@@ -99,12 +104,13 @@ class ProxyExchange:
             self._connection.pause()
 
     def resume(self) -> None:
-        if self._connection is not None:
+        if self._connection is not None and not (self._gzip is not None and self._gzip.busy):
             self._connection.resume()
 
     def abandon(self) -> None:
         """The app sees a disconnect at its next read or write."""
         self._awaiting = False
+        self._drop_gzip()
         self._proxy.forget(self)
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -126,6 +132,8 @@ class ProxyExchange:
     def response_started(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self._status = status
         self._headers = headers
+        if self._proxy.options.compression and status not in self._proxy.options.error_statuses:
+            self._begin_compression(headers)
         self._streaming = self._proxy.streaming and status not in self._proxy.options.error_statuses
         if self._streaming:
             self._slot.begin_stream(prelude(status, headers))
@@ -133,6 +141,8 @@ class ProxyExchange:
     def body_received(self, data: bytes) -> None:
         if self._streaming:
             self._slot.send_chunk(data)
+        elif self._gzip is not None:
+            self._gzip.add(data)
         else:
             self._body_bytes += len(data)
             if self._body_bytes <= MAX_BUFFERED_BYTES:
@@ -142,14 +152,14 @@ class ProxyExchange:
         self._connection = None
         if self._streaming:
             self._slot.end_stream()
+            self._reset()
+        elif self._gzip is not None:
+            self._gzip.end()
         elif self._status in self._proxy.options.error_statuses:
             self._slot.post_error(ERROR_STATUS, error_status_message(self._status, b"".join(self._body)))
-        elif self._body_bytes > MAX_BUFFERED_BYTES:
-            self._slot.post_error(TOO_LARGE, _too_large(self._body_bytes))
+            self._reset()
         else:
-            body = b"".join(self._body)
-            self._slot.post_response(buffered_answer(self._kind, self._status, self._headers, body))
-        self._reset()
+            self._answer(b"".join(self._body), self._body_bytes)
 
     def response_failed(self, reason: str, *, stale: bool) -> None:
         self._connection = None
@@ -166,7 +176,39 @@ class ProxyExchange:
         self._reset()
 
     def flush(self) -> None:
+        if self._gzip is not None and self._connection is not None and self._gzip.work():
+            self._connection.pause()
         self._slot.flush()
+
+    # A buffered answer.
+
+    def _begin_compression(self, headers: list[tuple[bytes, bytes]]) -> None:
+        if not is_compressible(headers, bodiless=self._head or self._status in BODILESS):
+            return
+        if self._accepts_gzip:
+            self._headers = compressed(headers)
+            self._gzip = GzipBody(MAX_BUFFERED_BYTES, self._go_on, self._compressed)
+        else:
+            self._headers = varying(headers)
+
+    def _go_on(self) -> None:
+        if not self._slot.paused:
+            self.resume()
+
+    def _compressed(self, body: bytes) -> None:
+        self._answer(body, self._gzip.size if self._gzip is not None else 0)
+
+    def _answer(self, body: bytes, length: int) -> None:
+        if length > MAX_BUFFERED_BYTES:
+            self._slot.post_error(TOO_LARGE, _too_large(length))
+        else:
+            self._slot.post_response(buffered_answer(self._kind, self._status, self._headers, body))
+        self._reset()
+
+    def _drop_gzip(self) -> None:
+        gzip, self._gzip = self._gzip, None
+        if gzip is not None:
+            gzip.drop()
 
     def _connect(self) -> None:
         self._awaiting = True
