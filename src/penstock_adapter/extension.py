@@ -1,4 +1,4 @@
-"""The life of an external extension that subscribes to nothing: register once, then wait for ever.
+"""The life of an external extension that subscribes to nothing: it registers and waits for ever, or says what is wrong.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 """
@@ -6,8 +6,14 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 import asyncio
 import socket
 
+from penstock_adapter.codec import dumps
 from penstock_adapter.endpoint import Endpoint
 from penstock_adapter.registration import RegistrationError
+
+# One of the examples of AWS's page, named above.
+CONFIG_INVALID = "Extension.ConfigInvalid"
+# For one answer over loopback when all that is left is to say goodbye; `assumed`.
+_GOODBYE_S = 2.0
 
 
 async def stay_registered(connection: socket.socket, api: Endpoint) -> None:
@@ -17,19 +23,45 @@ async def stay_registered(connection: socket.socket, api: Endpoint) -> None:
     wait, as in LWA. Raises `RegistrationError` when registration is refused or either connection breaks.
     """
     try:
-        reader, writer = await asyncio.open_connection(sock=connection)
-        status, headers = await _read_head(reader, writer, "register")
-        identifier = headers.get("lambda-extension-identifier")
-        if status != 200 or not identifier:
-            raise RegistrationError(f"the Extensions API refused to register us: status {status}")
-        reader, writer = await asyncio.open_connection(api.host, api.port)
-        writer.write(
-            f"GET /2020-01-01/extension/event/next HTTP/1.1\r\nhost: {api.netloc}\r\n"
-            f"lambda-extension-identifier: {identifier}\r\n\r\n".encode()
-        )
-        await _read_head(reader, writer, "event/next")
+        identifier = await _read_identifier(connection)
+        await _ask(api, "GET", "event/next", f"lambda-extension-identifier: {identifier}\r\n")
     except OSError as error:
         raise RegistrationError(f"lost the Extensions API at {api.netloc}: {error}") from error
+
+
+async def tell_init_error(connection: socket.socket, api: Endpoint, error_type: str, message: str) -> None:
+    """Reads the answer on the socket of `send_registration`, then reports that this extension cannot start.
+
+    `error_type` has the form `Extension.Reason`. Who cannot be told within two seconds finds out by our exit.
+    """
+    body = dumps({"errorMessage": message, "errorType": error_type, "stackTrace": []})
+    try:
+        async with asyncio.timeout(_GOODBYE_S):
+            identifier = await _read_identifier(connection)
+            fields = (
+                f"lambda-extension-identifier: {identifier}\r\nlambda-extension-function-error-type: {error_type}\r\n"
+                f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+            )
+            await _ask(api, "POST", "init/error", fields, body)
+    except (OSError, RegistrationError):  # TimeoutError is an OSError
+        pass
+
+
+async def _read_identifier(connection: socket.socket) -> str:
+    reader, writer = await asyncio.open_connection(sock=connection)
+    status, headers = await _read_head(reader, writer, "register")
+    identifier = headers.get("lambda-extension-identifier")
+    if status != 200 or not identifier:
+        raise RegistrationError(f"the Extensions API refused to register us: status {status}")
+    return identifier
+
+
+async def _ask(api: Endpoint, method: str, what: str, fields: str, body: bytes = b"") -> None:
+    """One request on a connection of its own; what is answered is of no account."""
+    reader, writer = await asyncio.open_connection(api.host, api.port)
+    head = f"{method} /2020-01-01/extension/{what} HTTP/1.1\r\nhost: {api.netloc}\r\n{fields}\r\n"
+    writer.write(head.encode() + body)
+    await _read_head(reader, writer, what)
 
 
 async def _read_head(

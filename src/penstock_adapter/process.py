@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Mapping
 
 from penstock_adapter.adapter import Adapter
-from penstock_adapter.endpoint import OptionError
+from penstock_adapter.endpoint import OptionError, read_endpoint
+from penstock_adapter.extension import CONFIG_INVALID, tell_init_error
 from penstock_adapter.options import read_options
 from penstock_adapter.output import Output
 
@@ -19,14 +20,19 @@ except ImportError:  # pragma: no cover - a layer built for a machine without wh
 
 
 def run(registration: socket.socket, environ: Mapping[str, str]) -> int:
-    """Runs the adapter to its end; returns the exit code. SIGTERM and SIGINT let invocations in hand finish."""
-    try:
-        options = read_options(environ)
-    except OptionError as error:
-        sys.stdout.write(f"ERROR {error}\n")
-        return 1
-    output = Output(options.log_level, as_json=options.log_as_json)
+    """Runs the adapter to its end; returns the exit code. SIGTERM and SIGINT let invocations in hand finish.
+
+    Variables that cannot be used are a line each and 1, and the platform is told.
+    """
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        try:
+            options = read_options(environ)
+        except OptionError as error:
+            sys.stdout.writelines(f"ERROR {line}\n" for line in str(error).split("\n"))
+            api = read_endpoint("AWS_LAMBDA_RUNTIME_API", environ.get("AWS_LAMBDA_RUNTIME_API", ""))
+            runner.run(tell_init_error(registration, api, CONFIG_INVALID, str(error)))
+            return 1
+        output = Output(options.log_level, as_json=options.log_as_json)
         return runner.run(_run(Adapter(options, registration, output)))
 
 

@@ -319,3 +319,33 @@ async def test_process_that_cannot_start_says_one_line(variables: dict[str, str]
             assert process.returncode == 1
             assert out.count(b"\n") == 1
             assert line in out
+
+
+async def test_variables_that_cannot_be_used_are_lines_and_the_platform_is_told() -> None:
+    async with RuntimeServer() as server:
+        variables = {
+            "AWS_LAMBDA_RUNTIME_API": server.address,
+            "PENSTOCK_STRICT": "1",
+            "AWS_LWA_ASYNC_INIT": "TRUE",
+            "AWS_LWA_INVOKE_MODE": "stream",
+        }
+        async with adapter_process(**variables) as process:
+            out, _ = await within(process.communicate())
+        assert process.returncode == 1
+        mode, flag = out.decode().splitlines()
+        assert mode == "ERROR AWS_LWA_INVOKE_MODE='stream' counts as buffered: expected buffered or response_stream"
+        assert flag == "ERROR AWS_LWA_ASYNC_INIT='TRUE' counts as false: expected exactly true or false"
+        ((headers, body),) = server.init_errors
+        assert headers["lambda-extension-function-error-type"] == "Extension.ConfigInvalid"
+        assert headers["lambda-extension-identifier"] == "7c1c2c6e-0d0f-4b0e-8a1b-111111111111"
+        error = orjson.loads(body)
+        assert error["errorType"] == "Extension.ConfigInvalid"
+        assert "AWS_LWA_INVOKE_MODE='stream'" in error["errorMessage"]
+
+
+async def test_variables_that_cannot_be_used_when_nobody_can_be_told() -> None:
+    async with RuntimeServer() as server:
+        server.register_reply = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+        async with adapter_process(AWS_LAMBDA_RUNTIME_API=server.address, AWS_LWA_PORT="x") as process:
+            out, _ = await within(process.communicate())
+        assert (process.returncode, out.count(b"\n"), server.init_errors) == (1, 1, [])

@@ -125,6 +125,7 @@ class RuntimeServer(StreamServer):
             b"HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: 7c1c2c6e-0d0f-4b0e-8a1b-111111111111\r\n"
             b"Content-Length: 2\r\n\r\n{}"
         )
+        self.init_errors: list[tuple[dict[str, str], bytes]] = []
         self.registered = asyncio.Event()
         self.event_next_asked = asyncio.Event()
         self.release_event_next = asyncio.Event()
@@ -169,6 +170,9 @@ class RuntimeServer(StreamServer):
                 self.registrations.append((headers, body))
                 self.registered.set()
                 writer.write(self.register_reply)
+            elif path == f"{_EXTENSION}init/error":
+                self.init_errors.append((headers, await reader.readexactly(int(headers["content-length"]))))
+                writer.write(_answer(202, b'{"status":"OK"}'))
             elif path == f"{_EXTENSION}event/next":
                 self.event_next_asked.set()
                 await self.release_event_next.wait()

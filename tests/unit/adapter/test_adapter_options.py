@@ -2,6 +2,8 @@
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from penstock_adapter.endpoint import OptionError
 from penstock_adapter.options import InvokeMode, Options, ReadinessProtocol, read_options
@@ -220,6 +222,84 @@ class TestBadValues:
         found = options(AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS=text)
         assert found.pool_idle_s == 4.0
         assert "AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS" in found.warnings[0]
+
+    @pytest.mark.parametrize("kind", ["snap-start", "provisioned-concurrency"])
+    def test_async_init_has_nothing_to_win_without_a_limit(self, kind: str) -> None:
+        found = options(AWS_LWA_ASYNC_INIT="true", AWS_LAMBDA_INITIALIZATION_TYPE=kind)
+        assert not found.async_init
+        assert found.warnings == (f"AWS_LWA_ASYNC_INIT has no effect with an initialization of type {kind}",)
+        assert options(AWS_LWA_ASYNC_INIT="true", AWS_LAMBDA_INITIALIZATION_TYPE="on-demand").async_init
+
+    @pytest.mark.parametrize("source", ["a b", "ñ", "x:", " x"])
+    def test_authorization_source_that_no_header_can_have(self, source: str) -> None:
+        found = options(AWS_LWA_AUTHORIZATION_SOURCE=source)
+        assert found.rules.authorization_source == ""
+        assert found.warnings == (f"AWS_LWA_AUTHORIZATION_SOURCE={source!r} is ignored: expected the name of a header",)
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [("HOST", "a b"), ("READINESS_CHECK_PORT", "x"), ("READINESS_CHECK_PATH", "x")],
+    )
+    def test_the_name_in_use_is_the_one_that_is_told(self, name: str, text: str) -> None:
+        with pytest.raises(OptionError, match=f"^{name}="):
+            options(**{name: text})
+
+    def test_a_number_too_long_to_be_read(self) -> None:
+        with pytest.raises(OptionError, match="is not a port"):
+            options(AWS_LWA_PORT="9" * 5000)
+        assert options(AWS_LAMBDA_MAX_CONCURRENCY="9" * 5000).concurrency == 1
+
+
+BAD = {
+    "AWS_LWA_READINESS_CHECK_PROTOCOL": "udp",
+    "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS": "200-",
+    "AWS_LWA_READINESS_CHECK_TIMEOUT_SECONDS": "soon",
+    "ASYNC_INIT": "TRUE",
+    "AWS_LWA_ENABLE_COMPRESSION": "1",
+    "AWS_LWA_INVOKE_MODE": "stream",
+    "AWS_LWA_ERROR_STATUS_CODES": "5xx",
+    "AWS_LWA_AUTHORIZATION_SOURCE": "x y",
+    "AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS": "-1",
+    "AWS_LAMBDA_MAX_CONCURRENCY": "many",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "2 GB",
+}
+
+
+class TestStrict:
+    @pytest.mark.parametrize("name", BAD)
+    def test_each_bad_value_is_refused_where_it_would_be_passed_over(self, name: str) -> None:
+        (warning, *_) = (line for line in options(**{name: BAD[name]}).warnings if "deprecated" not in line)
+        assert warning.startswith(name)
+        with pytest.raises(OptionError) as refused:
+            options(PENSTOCK_STRICT="1", **{name: BAD[name]})
+        assert str(refused.value).split("\n")[0] == warning
+
+    def test_one_line_for_each(self) -> None:
+        with pytest.raises(OptionError) as refused:
+            options(PENSTOCK_STRICT="1", **BAD)
+        lines = str(refused.value).split("\n")
+        assert {name for name in BAD if any(line.startswith(name) for line in lines)} == set(BAD)
+        assert len(lines) == len(BAD) + 1  # statuses that hold none are told twice: what was skipped, and what follows
+
+    def test_what_has_no_effect_or_goes_away_is_no_mistake(self) -> None:
+        found = options(
+            PENSTOCK_STRICT="1", HOST="h", AWS_LWA_ENABLE_COMPRESSION="true", AWS_LWA_INVOKE_MODE="response_stream"
+        )
+        assert len(found.warnings) == 2
+
+    @pytest.mark.parametrize("text", ["", "true", "2"])
+    def test_neither_yes_nor_no(self, text: str) -> None:
+        found = options(PENSTOCK_STRICT=text, AWS_LWA_ASYNC_INIT="x")
+        assert found.warnings[0] == f"PENSTOCK_STRICT={text!r} counts as 0: expected 0 or 1"
+
+    @given(st.dictionaries(st.sampled_from(sorted(BAD)), st.text(max_size=20)))
+    def test_any_text_is_taken_or_told(self, variables: dict[str, str]) -> None:
+        told = {line.partition("=")[0].partition(":")[0] for line in options(**variables).warnings}
+        try:
+            options(PENSTOCK_STRICT="1", **variables)
+        except OptionError as error:
+            refused = {line.partition("=")[0].partition(":")[0] for line in str(error).split("\n")}
+            assert refused <= told
 
 
 class TestOutput:
