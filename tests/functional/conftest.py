@@ -1,5 +1,5 @@
 """Which event loop runs what: the platform's doors run on uvloop, as they do when they are served; the adapter's
-stories on both, because it takes asyncio's where uvloop cannot be had.
+stories, TLS and slow clients on both, because asyncio's is taken where uvloop cannot be had.
 """
 
 import asyncio
@@ -13,6 +13,6 @@ UVLOOP: Mapping[str, LoopFactory] = {"uvloop": uvloop.new_event_loop}
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, LoopFactory]:
-    if item.path.name.startswith("test_adapter_"):
+    if item.path.name.startswith(("test_adapter_", "test_https", "test_slow")):
         return {**UVLOOP, "asyncio": asyncio.new_event_loop}
     return UVLOOP

@@ -40,7 +40,7 @@ async def unfinished_body(line: Line) -> None:
 
 
 async def oversized_head(line: Line) -> None:
-    line.send(b"GET /2018-06-01/ping HTTP/1.1\r\nx: " + b"y" * (MAX_RUNTIME_HEADER_BYTES + 1))
+    line.send(b"GET /2018-06-01/ping HTTP/1.1\r\nhost: x\r\nx: " + b"y" * (MAX_RUNTIME_HEADER_BYTES + 1))
     assert b"431" in await line.rest()
 
 

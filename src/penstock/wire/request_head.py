@@ -38,7 +38,7 @@ def refusal(method: bytes, version: str, target: bytes, hosts: int, coding: byte
     """
     if version not in ("1.1", "1.0"):  # RFC 9110 section 15.6.6
         return VERSION_NOT_SUPPORTED
-    if hosts > 1:  # RFC 9112 section 3.2
+    if hosts > 1 or (not hosts and version == "1.1"):  # RFC 9112 section 3.2
         return BAD_REQUEST
     if coding and version == "1.0":  # RFC 9112 section 6.1: its framing is faulty
         return BAD_REQUEST

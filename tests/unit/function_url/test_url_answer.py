@@ -32,14 +32,14 @@ class TestRequest:
     )
     def test_gets_a_trace_id_when_it_has_none(self, sent: str) -> None:
         lines = f"x-amzn-trace-id: {sent}\r\n" if sent else ""
-        rig = Rig().request(f"GET / HTTP/1.1\r\n{lines}\r\n".encode("latin-1"))
+        rig = Rig().request(f"GET / HTTP/1.1\r\nhost: x\r\n{lines}\r\n".encode("latin-1"))
         trace_id = rig.invocation.trace_id
         assert re.fullmatch("Root=1-6553f100-[0-9a-f]{24}", trace_id)
         assert orjson.loads(rig.target.events[0])["headers"]["x-amzn-trace-id"] == trace_id
 
     @pytest.mark.parametrize("sent", ["Root=1-a-b", "Self=1-c;Root=1-a-b;Sampled=1", "Parent=x; Root=1-a-b"])
     def test_keeps_the_trace_id_it_has(self, sent: str) -> None:
-        rig = Rig().request(f"GET / HTTP/1.1\r\nx-amzn-trace-id: {sent}\r\n\r\n".encode())
+        rig = Rig().request(f"GET / HTTP/1.1\r\nhost: x\r\nx-amzn-trace-id: {sent}\r\n\r\n".encode())
         assert rig.invocation.trace_id == sent
         assert rig.begin("text/plain").finish().answer().header("x-amzn-trace-id") == sent
 
@@ -51,13 +51,13 @@ class TestRequest:
 
     def test_of_exactly_6_mb(self) -> None:
         rig = Rig()
-        rig.request(b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % MAX_REQUEST_BYTES)
+        rig.request(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % MAX_REQUEST_BYTES)
         rig.request(b"x" * MAX_REQUEST_BYTES)
         assert len(rig.target.taken) == 1
 
     def test_one_byte_over_6_mb(self) -> None:
         rig = Rig()
-        rig.request(b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n" % (MAX_REQUEST_BYTES + 1))
+        rig.request(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % (MAX_REQUEST_BYTES + 1))
         rig.request(b"x" * (MAX_REQUEST_BYTES + 1))
         answer = rig.answer()
         assert (answer.status, answer.header("connection")) == (413, "close")
@@ -83,7 +83,7 @@ class TestRequest:
         assert rig.peer.take() == b""
 
     def test_client_leaves_before_it_is_complete(self) -> None:
-        rig = Rig().request(b"POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nhi")
+        rig = Rig().request(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhi")
         rig.peer.hang_up()
         assert rig.target.taken == []
         assert rig.record.note == "client left before its request was complete"
@@ -93,7 +93,7 @@ class TestRequest:
     def test_refused_when_all_is_full_and_the_connection_kept(self, method: str) -> None:
         rig = Rig()
         rig.target.free_slots = 0
-        rig.request(b"%b / HTTP/1.1\r\n\r\n" % method.encode())
+        rig.request(b"%b / HTTP/1.1\r\nhost: x\r\n\r\n" % method.encode())
         answer = rig.answer(method)
         assert answer.status == 429
         assert answer.header("x-amzn-errortype") == "TooManyRequestsException"
@@ -201,7 +201,7 @@ class TestStream:
     @pytest.mark.parametrize("method", ["GET", "HEAD"])
     @pytest.mark.parametrize("version", ["1.1", "1.0"])
     def test_reserved_header_of_the_function(self, method: str, version: str) -> None:
-        rig = Rig().request(f"{method} / HTTP/{version}\r\n\r\n".encode()).begin()
+        rig = Rig().request(f"{method} / HTTP/{version}\r\nhost: x\r\n\r\n".encode()).begin()
         rig.write(prelude(200, **{"X-Amzn-Remapped-Connection": "x"}) + b"dropped", b"dropped").finish()
         answer = rig.answer(method)
         assert (answer.status, answer.header("content-length")) == (500, "21")
@@ -243,7 +243,13 @@ class TestStream:
         assert rig.peer.transport.aborted
 
     def test_client_that_wants_no_more_is_told_so(self) -> None:
-        rig = Rig().request(b"GET / HTTP/1.1\r\nconnection: close\r\n\r\n").begin().write(prelude(), b"a").finish()
+        rig = (
+            Rig()
+            .request(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .begin()
+            .write(prelude(), b"a")
+            .finish()
+        )
         answer = rig.answer()
         assert (answer.header("connection"), answer.complete) == ("close", True)
         assert rig.peer.sees_end

@@ -131,9 +131,11 @@ def test_refusal_comes_when_the_body_is_complete_and_the_connection_goes_on() ->
 
 def test_preflight_needs_no_signature_and_a_refusal_can_be_read() -> None:
     cors = Cors(allow_origins=("*",), allow_methods=("*",))
-    made = rig(cors).request(b"OPTIONS / HTTP/1.1\r\norigin: https://a\r\naccess-control-request-method: PUT\r\n\r\n")
+    made = rig(cors).request(
+        b"OPTIONS / HTTP/1.1\r\nhost: x\r\norigin: https://a\r\naccess-control-request-method: PUT\r\n\r\n"
+    )
     assert made.answer("OPTIONS").header("access-control-allow-methods") == "*"
-    made.request(b"PUT / HTTP/1.1\r\norigin: https://a\r\ncontent-length: 0\r\n\r\n")
+    made.request(b"PUT / HTTP/1.1\r\nhost: x\r\norigin: https://a\r\ncontent-length: 0\r\n\r\n")
     answer = made.answer()
     assert (answer.status, answer.header("access-control-allow-origin")) == (403, "https://a")
 

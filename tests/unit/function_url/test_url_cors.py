@@ -89,7 +89,7 @@ class TestPreflight:
 
     def test_its_body_is_thrown_away_and_the_connection_kept(self) -> None:
         rig = Rig(cors=CORS)
-        head = f"OPTIONS / HTTP/1.1\r\norigin: {ORIGIN}\r\naccess-control-request-method: GET\r\ncontent-length: 3\r\n"
+        head = f"OPTIONS / HTTP/1.1\r\nhost: x\r\norigin: {ORIGIN}\r\naccess-control-request-method: GET\r\ncontent-length: 3\r\n"
         rig.request(f"{head}\r\n".encode()).request(b"abc")
         assert rig.answer("OPTIONS").status == 200
         assert rig.request().target.taken
@@ -108,7 +108,7 @@ class TestPreflight:
         assert len(ask(method, fields).target.taken) == 1
 
     def test_reaches_the_function_without_cors(self) -> None:
-        rig = Rig().request(b"OPTIONS / HTTP/1.1\r\norigin: x\r\naccess-control-request-method: GET\r\n\r\n")
+        rig = Rig().request(b"OPTIONS / HTTP/1.1\r\nhost: x\r\norigin: x\r\naccess-control-request-method: GET\r\n\r\n")
         assert len(rig.target.taken) == 1
 
 
@@ -127,7 +127,7 @@ class TestAnswer:
         assert cors_fields(ask("GET", fields).begin().write(prelude()).finish().answer()) == {}
 
     def test_in_buffered_mode(self) -> None:
-        rig = Rig(InvokeMode.BUFFERED, cors=ALL).request(b"GET / HTTP/1.1\r\norigin: null\r\n\r\n")
+        rig = Rig(InvokeMode.BUFFERED, cors=ALL).request(b"GET / HTTP/1.1\r\nhost: x\r\norigin: null\r\n\r\n")
         answer = rig.begin("application/json", streaming=False).write(b"{}").finish().answer()
         assert answer.header("access-control-allow-origin") == "null"
 
@@ -149,11 +149,13 @@ class TestAnswer:
     def test_refusals_can_be_read_by_a_page(self) -> None:
         full = Rig(cors=ALL)
         full.target.free_slots = 0
-        full.request(b"GET / HTTP/1.1\r\norigin: https://a\r\n\r\n")
+        full.request(b"GET / HTTP/1.1\r\nhost: x\r\norigin: https://a\r\n\r\n")
         large = Rig(cors=ALL)
-        large.request(b"POST / HTTP/1.1\r\norigin: https://a\r\ncontent-length: %d\r\n\r\n" % (MAX_REQUEST_BYTES + 1))
+        large.request(
+            b"POST / HTTP/1.1\r\nhost: x\r\norigin: https://a\r\ncontent-length: %d\r\n\r\n" % (MAX_REQUEST_BYTES + 1)
+        )
         large.request(b"x" * (MAX_REQUEST_BYTES + 1))
-        failed = Rig(cors=ALL).request(b"GET / HTTP/1.1\r\norigin: https://a\r\n\r\n").fail()
+        failed = Rig(cors=ALL).request(b"GET / HTTP/1.1\r\nhost: x\r\norigin: https://a\r\n\r\n").fail()
         for rig, status in ((full, 429), (large, 413), (failed, 502)):
             answer = rig.answer()
             assert (answer.status, answer.header("access-control-allow-origin")) == (status, "https://a")

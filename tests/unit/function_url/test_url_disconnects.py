@@ -56,7 +56,7 @@ class TestCancelOnDisconnect:
         ("method", "status"), [(b"HEAD", 200), (b"GET", 204), (b"GET", 304), (b"GET", 205), (b"HEAD", 204)]
     )
     def test_not_when_the_head_was_the_whole_answer(self, method: bytes, status: int) -> None:
-        rig = Cancelled().request(b"%b / HTTP/1.1\r\n\r\n" % method)
+        rig = Cancelled().request(b"%b / HTTP/1.1\r\nhost: x\r\n\r\n" % method)
         rig.begin().write(prelude(status))
         rig.peer.hang_up()
         assert rig.errors == []
@@ -70,7 +70,7 @@ class TestCancelOnDisconnect:
         assert rig.errors == []
 
     def test_not_before_the_request_is_complete(self) -> None:
-        rig = Rig(cancel_on_disconnect=True).request(b"POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nhi")
+        rig = Rig(cancel_on_disconnect=True).request(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhi")
         rig.peer.hang_up()
         assert rig.record.note == "client left before its request was complete"
 
@@ -113,6 +113,6 @@ class TestUpgrade:
 
     @pytest.mark.parametrize("offer", [b"h2c", b"TLS/1.0", b"x"])
     def test_other_offers_are_declined_and_the_request_served(self, offer: bytes) -> None:
-        rig = Rig().request(b"GET / HTTP/1.1\r\nconnection: upgrade\r\nupgrade: %b\r\n\r\n" % offer)
+        rig = Rig().request(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: %b\r\n\r\n" % offer)
         [event] = rig.target.events
         assert "upgrade" not in orjson.loads(event)["headers"]

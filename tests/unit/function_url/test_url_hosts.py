@@ -62,7 +62,7 @@ def test_any_other_host_is_the_ports_own_function(host: str) -> None:
 
 def test_no_host_is_the_ports_own_function() -> None:
     two = Two()
-    two.ask()
+    two.first.peer.send(b"GET / HTTP/1.0\r\n\r\n")
     assert two.taken == (1, 0)
 
 

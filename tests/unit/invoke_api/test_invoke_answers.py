@@ -45,7 +45,7 @@ class TestRequest:
 
     def test_chunked_and_cut_anywhere(self) -> None:
         story = Story()
-        head = b"POST /2015-03-31/functions/app/invocations HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n"
+        head = b"POST /2015-03-31/functions/app/invocations HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
         story.peer.trickle(head + b'3\r\n{"a\r\n4\r\n":1}\r\n0\r\n\r\n')
         assert story.target.events == [b'{"a":1}']
 

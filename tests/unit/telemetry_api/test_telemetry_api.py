@@ -133,7 +133,7 @@ class TestSubscribe:
 
     async def test_rt_119_who_is_not_registered_is_refused_before_the_body_is_read(self, rig: Rig) -> None:
         peer = Peer(rig.api.open_exchange)
-        head = f"PUT {PATH} HTTP/1.1\r\n{IDENTIFIER}: nobody\r\ncontent-length: 9\r\n\r\n"
+        head = f"PUT {PATH} HTTP/1.1\r\nhost: x\r\n{IDENTIFIER}: nobody\r\ncontent-length: 9\r\n\r\n"
         assert peer.send(head.encode()).received == REFUSED
 
     @pytest.mark.parametrize(
