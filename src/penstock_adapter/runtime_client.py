@@ -76,8 +76,9 @@ class RuntimeClient:
         """
         self.api = api
         self.output = output
-        self.next_request = next_request(api)
-        self.next_ahead_request = next_ahead_request(api) if polls_ahead else b""
+        self.polls_ahead = polls_ahead
+        # The same bytes for every poll: our platform knows them again without parsing.
+        self.next_request = next_ahead_request(api) if polls_ahead else next_request(api)
         self.draining = False
         self._on_gone = on_gone
         self._on_drained: Callable[[], None] | None = None
@@ -161,7 +162,7 @@ class RuntimeSlot(asyncio.Protocol):
     def begin_stream(self, prelude: bytes) -> None:
         """Starts a streamed answer. It leaves with the next `flush`, whether or not there is a body yet."""
         self._state = _State.STREAMING
-        if self._client.next_ahead_request:
+        if self._client.polls_ahead:
             self._prelude = prelude
         else:
             self._out.append(stream_head(self._client.api, self._invocation, prelude))
@@ -407,8 +408,8 @@ class RuntimeSlot(asyncio.Protocol):
 
     def _poll_ahead(self) -> None:
         client = self._client
-        if client.next_ahead_request and self._out and self._transport is not None and not client.draining:
-            self._out.append(client.next_ahead_request)
+        if client.polls_ahead and self._out and self._transport is not None and not client.draining:
+            self._out.append(client.next_request)
             self._ahead = True
 
     def _stop(self) -> None:

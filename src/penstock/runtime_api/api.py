@@ -164,6 +164,8 @@ class RuntimeApi:
     def _park(self, connection: HttpConnection) -> Exchange:
         if len(self._idle) >= MAX_IDLE_POLLS:
             return answer(connection, messages.INTERNAL_ERROR)
+        if messages.AHEAD in connection.headers:
+            connection.hold_answers()
         return Poll(connection, self._parked, self._unpark)
 
     def _parked(self, poll: Poll) -> None:

@@ -17,6 +17,9 @@ NEXT: Final = PREFIX + b"/runtime/invocation/next"
 INVOCATION: Final = PREFIX + b"/runtime/invocation/"
 INIT_ERROR: Final = PREFIX + b"/runtime/init/error"
 
+# Not one of the service's: our adapter polls together with the end of an answer, and takes its status with the event.
+AHEAD: Final = (b"penstock-ahead", b"1")
+
 _JSON: Final = b"application/json"
 
 

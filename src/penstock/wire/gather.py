@@ -13,23 +13,39 @@ from typing import Final
 class Outbox:
     """Writes for one transport."""
 
-    __slots__ = ("_parts", "_transport")
+    __slots__ = ("_held", "_parts", "_transport")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._parts: list[bytes] = []
+        self._held = False
 
     def write(self, data: bytes) -> None:
         """Send `data` when the read that is being handled is done, or now when none is."""
         if not _GATHERING.depth:
-            self._transport.write(data)
+            if self._parts:
+                self._parts.append(data)
+                self.flush()
+            else:
+                self._transport.write(data)
             return
-        if not self._parts:
+        if not self._parts or self._held:
+            self._held = False
             _GATHERING.outboxes.append(self)
         self._parts.append(data)
 
+    def hold(self) -> None:
+        """Keep what was gathered so far until something else is written."""
+        self._held = True
+
+    def flush_gathered(self) -> None:
+        """Send what was gathered, unless it is held."""
+        if not self._held:
+            self.flush()
+
     def flush(self) -> None:
         """Send now what was gathered: before the transport is closed or told anything else."""
+        self._held = False
         if self._parts:
             parts, self._parts = self._parts, []
             if not self._transport.is_closing():
@@ -62,4 +78,4 @@ def handle_read(handle: Callable[[bytes], None], data: bytes) -> None:
         if not _GATHERING.depth and _GATHERING.outboxes:
             outboxes, _GATHERING.outboxes = _GATHERING.outboxes, []
             for outbox in outboxes:
-                outbox.flush()
+                outbox.flush_gathered()

@@ -190,6 +190,10 @@ class HttpConnection(RequestReader):
         """Send part of a response: a head, or chunks already framed."""
         self._outbox.write(data)
 
+    def hold_answers(self) -> None:
+        """What was answered to earlier requests of this read need not leave before the next answer does."""
+        self._outbox.hold()
+
     def finish(self) -> None:
         """The answer is complete: the connection is ready for the next request, or closes."""
         self._answered = True

@@ -20,6 +20,9 @@ from penstock.wire.timeouts import NEVER, Deadlines
 if TYPE_CHECKING:
     from penstock.wire.http_messages import Headers
 
+# A request that comes again and again in the same bytes, such as a poll, is parsed once. Only short ones are (assumed).
+MAX_REMEMBERED: Final = 2048
+
 # What a peer may still send of a request that was answered already, so that it comes to read the answer (assumed).
 MAX_DISCARDED: Final = 64 * 1024 * 1024
 
@@ -47,6 +50,8 @@ class RequestReader(asyncio.Protocol):
         "_noted",
         "_parser",
         "_received",
+        "_remembered",
+        "_remembered_head",
         "_unread",
         "due",
         "headers",
@@ -74,6 +79,8 @@ class RequestReader(asyncio.Protocol):
         self._hosts = 0
         self._unread = 0  # bytes since the parser last completed a head or gave a piece of a body
         self._noted = False  # the head under way holds one of the next three
+        self._remembered = b""  # the bytes of a request without a body that came in a read of its own
+        self._remembered_head: tuple[bytes, bytes, Headers] = (b"", b"", [])
         self._coding = b""
         self._host = b""  # the last one that was found to be sound
         self.method = self.target = self.upgrade = b""
@@ -95,6 +102,46 @@ class RequestReader(asyncio.Protocol):
     # --- bytes ---
 
     def _read(self, data: bytes) -> None:
+        if self._remembered and data.endswith(self._remembered):
+            self._read_remembered(data)
+            return
+        begins = self._between_requests
+        self._parse(data)
+        if begins and self._received and len(data) <= MAX_REMEMBERED and _is_one_head(data):
+            self._remember(data)
+
+    @property
+    def _between_requests(self) -> bool:
+        """Nothing of a request was read, and nobody waits for an answer."""
+        return self._received and self._answered and not self._unread and not self._ignoring
+
+    def _remember(self, data: bytes) -> None:
+        """The whole of a request that was just read; the same bytes mean the same again."""
+        if not (self._noted or self._ignoring or self.http_1_0) and self.keep_alive:
+            self._remembered = data
+            self._remembered_head = (self.method, self.target, self.headers)
+
+    def _read_remembered(self, data: bytes) -> None:
+        """What is before the remembered request is read first. Inside a body the bytes are just bytes."""
+        if len(data) > len(self._remembered):
+            self._parse(data[: -len(self._remembered)])
+        if not self._between_requests:
+            self._parse(self._remembered)
+            return
+        self._received = self._answered = False
+        self.method, self.target, self.headers = self._remembered_head
+        self._in_body = self.keep_alive = True
+        self.http_1_0 = False
+        if self._noted:
+            self._noted = self._expects = False
+            self._coding = self.upgrade = b""
+        if self.trailers:
+            self.trailers = []
+        self.due = self._deadlines.request
+        self._open()
+        self.on_message_complete()
+
+    def _parse(self, data: bytes) -> None:
         self._unread += len(data)
         if self._ignoring:
             if self._unread > MAX_DISCARDED:
@@ -266,3 +313,8 @@ class RequestReader(asyncio.Protocol):
         self._received = True
         self.due = self._deadlines.idle if self._answered else NEVER
         self._exchange.end()
+
+
+def _is_one_head(data: bytes) -> bool:
+    """Whether sound requests in `data` are one, without a body: an empty line stands at its end and nowhere else."""
+    return data.endswith(b"\r\n\r\n") and data.count(b"\r\n\r\n") == 1 and not data.endswith(b"\r\n\r\n\r\n")

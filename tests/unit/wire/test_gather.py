@@ -98,3 +98,45 @@ def test_nothing_is_written_to_a_connection_that_closed_meanwhile() -> None:
 
     handle_read(handle, b"")
     assert transport.pieces == []
+
+
+def test_what_is_held_leaves_with_the_next_write() -> None:
+    transport = Pieces()
+    outbox = Outbox(transport)
+
+    def handle(data: bytes) -> None:
+        outbox.write(b"a")
+        outbox.hold()
+
+    handle_read(handle, b"")
+    assert transport.pieces == []
+    outbox.write(b"b")
+    assert transport.pieces == [b"ab"]
+    outbox.write(b"c")
+    assert transport.pieces == [b"ab", b"c"]
+
+
+def test_what_is_held_leaves_with_the_next_read_that_writes() -> None:
+    transport = Pieces()
+    outbox = Outbox(transport)
+
+    def hold(data: bytes) -> None:
+        outbox.write(data)
+        outbox.hold()
+
+    handle_read(hold, b"a")
+    handle_read(outbox.write, b"b")
+    assert transport.pieces == [b"ab"]
+
+
+def test_nothing_is_held_when_the_connection_ends() -> None:
+    transport = Pieces()
+    outbox = Outbox(transport)
+
+    def hold(data: bytes) -> None:
+        outbox.write(data)
+        outbox.hold()
+
+    handle_read(hold, b"a")
+    outbox.flush()
+    assert transport.pieces == [b"a"]
