@@ -10,6 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 ROOT: Final = Path(__file__).parents[2]
 RUNTIME_API: Final = Path(__file__).with_name("runtime_api.yaml")
+WEB_ADAPTER: Final = Path(__file__).with_name("web_adapter.yaml")
+FUNCTION_URL: Final = Path(__file__).with_name("function_url.yaml")
 
 Outcome: TypeAlias = Literal["passed", "failed", "skipped"]
 Result: TypeAlias = Literal["passed", "failed", "skipped", "differs", "not applicable"]

@@ -1,4 +1,4 @@
-"""`make conformance`: run exactly the tests the checklist names, and say what became of each scenario."""
+"""`make conformance`: run exactly the tests the checklists name, and say what became of each scenario."""
 
 import os
 import sys
@@ -8,8 +8,14 @@ from typing import Final
 
 import pytest
 
-from conformance.checklist import ROOT, RUNTIME_API, Judged, Outcome, Result, judge, load
+from conformance.checklist import FUNCTION_URL, ROOT, RUNTIME_API, WEB_ADAPTER, Judged, Outcome, Result, judge, load
 
+# By the name under which each is told.
+_CHECKLISTS: Final = {
+    "The APIs inside an environment": RUNTIME_API,
+    "Function URLs": FUNCTION_URL,
+    "The web adapter": WEB_ADAPTER,
+}
 _TOLD: Final[tuple[tuple[Result, str], ...]] = (
     ("passed", "passed"),
     ("failed", "failed"),
@@ -46,16 +52,17 @@ def summary(judged: Sequence[Judged]) -> str:
     told = ", ".join(f"{counts[result]} {word}" for result, word in _TOLD if counts[result] or result != "skipped")
     concern = len(judged) - counts["not applicable"]
     share = 100 * counts["passed"] / concern if concern else 0.0
-    return f"{len(judged)} scenarios: {told}; {share:.1f} % of the {concern} that concern a server pass as they stand"
+    return f"{len(judged)} scenarios: {told}; {share:.1f} % of the {concern} that concern us pass as they stand"
 
 
 def main(arguments: Sequence[str]) -> int:
     os.chdir(ROOT)
-    checklist = load(RUNTIME_API)
+    checklists = {name: load(path) for name, path in _CHECKLISTS.items()}
+    nodes = dict.fromkeys(node for checklist in checklists.values() for node in checklist.all_nodes)
     collector = Collector()
-    status = pytest.main(["-q", *arguments, *checklist.all_nodes], plugins=[collector])
-    judged = judge(checklist, collector.outcomes)
-    sys.stdout.write(f"\n{table(judged)}\n")
+    status = pytest.main(["-q", *arguments, *nodes], plugins=[collector])
+    for name, checklist in checklists.items():
+        sys.stdout.write(f"\n{name}\n\n{table(judge(checklist, collector.outcomes))}\n")
     return int(status)
 
 

@@ -6,28 +6,32 @@ import sys
 import pytest
 from pydantic import ValidationError
 
-from conformance.checklist import ROOT, RUNTIME_API, Checklist, Outcome, Scenario, belongs, judge, load
+from conformance.checklist import ROOT, RUNTIME_API, WEB_ADAPTER, Checklist, Outcome, Scenario, belongs, judge, load
 from conformance.report import summary, table
 
-CHECKLIST = load(RUNTIME_API)
+CHECKLISTS = {"runtime-api": load(RUNTIME_API), "web-adapter": load(WEB_ADAPTER)}
+each_checklist = pytest.mark.parametrize("checklist", CHECKLISTS.values(), ids=CHECKLISTS.keys())
 
 
-def test_every_number_once() -> None:
-    assert [scenario.number for scenario in CHECKLIST.scenarios] == list(range(1, 220))
+@pytest.mark.parametrize(("name", "last"), [("runtime-api", 219), ("web-adapter", 107)])
+def test_every_number_once(name: str, last: int) -> None:
+    assert [scenario.number for scenario in CHECKLISTS[name].scenarios] == list(range(1, last + 1))
 
 
-def test_every_test_exists() -> None:
+@each_checklist
+def test_every_test_exists(checklist: Checklist) -> None:
     """Collected as `make conformance` runs them: pytest refuses a name that leads nowhere."""
-    command = (sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *CHECKLIST.all_nodes)
+    command = (sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *checklist.all_nodes)
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-1000:]
     collected = [line for line in ran.stdout.splitlines() if "::" in line]
-    assert [node for node in CHECKLIST.all_nodes if not any(belongs(test, node) for test in collected)] == []
+    assert [node for node in checklist.all_nodes if not any(belongs(test, node) for test in collected)] == []
 
 
-def test_every_file_is_named_for_a_use() -> None:
-    assert set(CHECKLIST.files) == {node.partition("::")[0] for one in CHECKLIST.scenarios for node in one.test}
-    assert len(set(CHECKLIST.files.values())) == len(CHECKLIST.files)
+@each_checklist
+def test_every_file_is_named_for_a_use(checklist: Checklist) -> None:
+    assert set(checklist.files) == {node.partition("::")[0] for one in checklist.scenarios for node in one.test}
+    assert len(set(checklist.files.values())) == len(checklist.files)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +78,7 @@ def test_judgement(outcomes: dict[str, Outcome], results: list[str]) -> None:
 
 def test_table_ends_with_the_share() -> None:
     judged = judge(made(), {"t.py::a": "passed", "t.py::b": "failed"})
-    told = "5 scenarios: 1 passed, 1 failed, 2 differ, 1 not applicable; 25.0 % of the 4 that concern a server pass"
+    told = "5 scenarios: 1 passed, 1 failed, 2 differ, 1 not applicable; 25.0 % of the 4 that concern us pass"
     assert summary(judged).startswith(told)
     lines = table(judged).splitlines()
     assert lines[0] == "   1  passed          one"
