@@ -40,13 +40,13 @@ class Exchange(Protocol):
 
 def encode_request(request: HttpRequest, default_host: str) -> bytes:
     """The bytes of a request. `content-length` is that of the body, whatever the event said."""
-    lines = [f"{request.method} {request.target} HTTP/1.1"]
-    if "host" not in request.headers:
-        lines.append(f"host: {default_host}")
-    lines += [f"{name}: {value}" for name, values in request.headers.items() for value in values]
-    lines.append(f"content-length: {len(request.body)}\r\n\r\n")
-    head = "\r\n".join(lines).encode("utf-8", "replace")
-    return head + request.body if request.body else head
+    fields = request.fields
+    lines = [f"{request.method} {request.target} HTTP/1.1\r\n".encode()]
+    if b"host" not in fields:
+        lines.append(f"host: {default_host}\r\n".encode())
+    lines += [b"%b: %b\r\n" % (name, value) for name, values in fields.items() for value in values]
+    lines.append(b"content-length: %d\r\n\r\n%b" % (len(request.body), request.body))
+    return b"".join(lines)
 
 
 class AppPool:

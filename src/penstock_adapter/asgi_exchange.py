@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 
 from penstock_adapter.asgi_scope import build_scope
-from penstock_adapter.codec import as_dict, loads
-from penstock_adapter.http_answer import buffered_answer, error_status_message, prelude
+from penstock_adapter.http_answer import buffered_answer, error_status_message, repeated_prelude
 from penstock_adapter.http_event import EventError, HttpRequest, read_event
 from penstock_adapter.invocation import Invocation, env_config
 from penstock_adapter.options import InvokeMode, Options
@@ -123,7 +122,10 @@ class AsgiCall:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
+        # What the app sends before it first waits need not ask the loop for a turn.
+        self._flushing = True
         self._task = _start(self._run(), self._loop)
+        self._flush()
 
     # --- from the slot ---
 
@@ -182,7 +184,7 @@ class AsgiCall:
         self._headers = [(bytes(name).lower(), bytes(value)) for name, value in message.get("headers", ())]
         self._streaming = self._mode.streaming and self._status not in self._mode.options.error_statuses
         if self._streaming:
-            self._slot.begin_stream(prelude(self._status, self._headers))
+            self._slot.begin_stream(repeated_prelude(self._status, self._headers))
             self._flush_soon(0)
 
     def _stream(self, message: Message) -> None:
@@ -245,7 +247,7 @@ class AsgiCall:
 
     def _scope(self) -> dict[str, object]:
         scope = build_scope(self._request, self._mode.options.rules.base_path, self._mode.state)
-        scope["aws.event"] = as_dict(loads(self._invocation.event))
+        scope["aws.event"] = self._request.event
         scope["aws.context"] = self._invocation
         return scope
 

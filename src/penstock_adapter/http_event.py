@@ -11,26 +11,27 @@ import re
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from penstock_adapter.codec import as_dict, as_text, dumps, loads
 from penstock_adapter.http_url import clean_path, clean_query, remove_base_path
 from penstock_adapter.invocation import Invocation, lambda_context
 from penstock_adapter.options import EventRules
 
-REQUEST_CONTEXT = "x-amzn-request-context"
-LAMBDA_CONTEXT = "x-amzn-lambda-context"
-TENANT_ID = "x-amz-tenant-id"
-TRACE_ID = "x-amzn-trace-id"
+REQUEST_CONTEXT = b"x-amzn-request-context"
+LAMBDA_CONTEXT = b"x-amzn-lambda-context"
+TENANT_ID = b"x-amz-tenant-id"
+TRACE_ID = b"x-amzn-trace-id"
 
 # Never forwarded: what belongs to one hop (RFC 9110, 7.6.1), what we set ourselves from the decoded body, and what the
 # app trusts to come from the platform alone.
-_ONE_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+_ONE_HOP = {b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade"}
 _NOT_FORWARDED = frozenset(
-    _ONE_HOP | {"content-length", "expect", REQUEST_CONTEXT, LAMBDA_CONTEXT, TENANT_ID},
+    _ONE_HOP | {b"content-length", b"expect", REQUEST_CONTEXT, LAMBDA_CONTEXT, TENANT_ID},
 )
+_USUAL_METHODS = frozenset(("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"))
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -51,7 +52,8 @@ _V2_HTTP = _nulls("method", "path", "protocol", "sourceIp", "userAgent")
 # Left out rather than shown as null.
 _ABSENT_IF_NULL = ("authorizer", "authentication", "operationName")
 
-Headers = dict[str, list[str]]
+Fields = dict[bytes, tuple[bytes, ...]]
+"""Headers by name in lower case, every value of it, with nothing in them that could end a line."""
 
 
 class EventError(Exception):
@@ -65,15 +67,20 @@ class EventKind(StrEnum):
     PASS_THROUGH = "not HTTP"
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
-    """`target` is path and query in origin form, `headers` have lower-case names and no control bytes."""
+class HttpRequest(NamedTuple):
+    """`target` is path and query in origin form; `event` is what it was made from, decoded."""
 
     kind: EventKind
     method: str
     target: str
-    headers: Headers
+    fields: Fields
     body: bytes
+    event: dict[str, object]
+
+    @property
+    def headers(self) -> dict[str, list[str]]:
+        """For who looks at them as text."""
+        return {name.decode(): [value.decode() for value in values] for name, values in self.fields.items()}
 
 
 def read_event(invocation: Invocation, rules: EventRules, config: Mapping[str, object]) -> HttpRequest:
@@ -90,57 +97,60 @@ def read_event(invocation: Invocation, rules: EventRules, config: Mapping[str, o
     if isinstance(event.get("httpMethod"), str) and isinstance(context.get("httpMethod"), str):
         request = _from_v1(event, context, rules)
     elif isinstance(http, dict) and isinstance(http.get("method"), str):
-        request = _from_v2(event, context, http, rules)
+        # Without an escape there can be no control character in any text of it, but this one.
+        plain = b"\\" not in invocation.event and b"\x7f" not in invocation.event
+        request = _from_v2(event, context, http, rules, plain=plain)
     elif isinstance(event.get("httpMethod"), str) and isinstance(context.get("elb"), dict):
         request = _from_alb(event, context, rules)
     else:
-        request = _pass_through(invocation.event, rules)
-    if not _TOKEN.fullmatch(request.method):
+        request = _pass_through(event, invocation.event, rules)
+    if request.method not in _USUAL_METHODS and not _TOKEN.fullmatch(request.method):
         raise EventError(f"the event's HTTP method {request.method!r} is not one")
-    headers = request.headers
-    headers[LAMBDA_CONTEXT] = [_without_control(lambda_context(invocation, config))]
+    fields = request.fields
+    fields[LAMBDA_CONTEXT] = (_json_value(lambda_context(invocation, config)),)
     if invocation.trace_id:
-        headers[TRACE_ID] = [_without_control(invocation.trace_id)]
+        fields[TRACE_ID] = (_value(invocation.trace_id),)
     if invocation.tenant_id:
-        headers[TENANT_ID] = [_without_control(invocation.tenant_id)]
+        fields[TENANT_ID] = (_value(invocation.tenant_id),)
     return request
 
 
 def _from_v2(
-    event: dict[str, object], context: dict[str, object], http: dict[str, object], rules: EventRules
+    event: dict[str, object], context: dict[str, object], http: dict[str, object], rules: EventRules, *, plain: bool
 ) -> HttpRequest:
-    headers = _headers(as_dict(event.get("headers")))
+    fields = _fields(as_dict(event.get("headers")), plain=plain)
     cookies = event.get("cookies")
     if isinstance(cookies, list) and cookies:
-        headers["cookie"] = [_without_control("; ".join(as_text(cookie) for cookie in cookies))]
+        fields[b"cookie"] = (_value("; ".join(as_text(cookie) for cookie in cookies)),)
     shown = _V2_CONTEXT | context
     shown["http"] = _V2_HTTP | http
-    _finish_headers(headers, shown, rules)
+    _finish(fields, shown, rules)
     path = as_text(event.get("rawPath")) or as_text(event.get("path"))
     query = clean_query(as_text(event.get("rawQueryString")))
     target = _target(path, query, rules)
-    return HttpRequest(EventKind.HTTP_V2, as_text(http["method"]), target, headers, _body(event))
+    return HttpRequest(EventKind.HTTP_V2, as_text(http["method"]), target, fields, _body(event), event)
 
 
 def _from_v1(event: dict[str, object], context: dict[str, object], rules: EventRules) -> HttpRequest:
-    headers = _merged_headers(event)
+    fields = _merged_fields(event)
     shown = _V1_CONTEXT | context
     shown["identity"] = _V1_IDENTITY | as_dict(context.get("identity"))
-    _finish_headers(headers, shown, rules)
+    _finish(fields, shown, rules)
     target = _target(as_text(event.get("path")), _form_query(event, encoded=False), rules)
-    return HttpRequest(EventKind.REST_V1, as_text(event["httpMethod"]) or "GET", target, headers, _body(event))
+    method = as_text(event["httpMethod"]) or "GET"
+    return HttpRequest(EventKind.REST_V1, method, target, fields, _body(event), event)
 
 
 def _from_alb(event: dict[str, object], context: dict[str, object], rules: EventRules) -> HttpRequest:
-    headers = _merged_headers(event)
-    _finish_headers(headers, context, rules)
+    fields = _merged_fields(event)
+    _finish(fields, context, rules)
     target = _target(as_text(event.get("path")), _form_query(event, encoded=True), rules)
-    return HttpRequest(EventKind.ALB, as_text(event["httpMethod"]) or "GET", target, headers, _body(event))
+    return HttpRequest(EventKind.ALB, as_text(event["httpMethod"]) or "GET", target, fields, _body(event), event)
 
 
-def _pass_through(event: bytes, rules: EventRules) -> HttpRequest:
-    headers = {"content-type": ["application/json"], REQUEST_CONTEXT: ["null"]}
-    return HttpRequest(EventKind.PASS_THROUGH, "POST", clean_path(rules.pass_through_path), headers, event)
+def _pass_through(event: dict[str, object], body: bytes, rules: EventRules) -> HttpRequest:
+    fields: Fields = {b"content-type": (b"application/json",), REQUEST_CONTEXT: (b"null",)}
+    return HttpRequest(EventKind.PASS_THROUGH, "POST", clean_path(rules.pass_through_path), fields, body, event)
 
 
 def _target(path: str, query: str, rules: EventRules) -> str:
@@ -178,40 +188,50 @@ def _texts(value: object) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-def _without_control(value: str) -> str:
-    """`value` with nothing in it that could end a header line; a tab may stay."""
-    return value if value.isprintable() else _CONTROL.sub("", value)
+def _value(text: str) -> bytes:
+    """`text` with nothing in it that could end a header line; a tab may stay."""
+    return (text if text.isprintable() else _CONTROL.sub("", text)).encode("utf-8", "replace")
+
+
+def _json_value(data: bytes) -> bytes:
+    """JSON has escapes for all control characters but this one."""
+    return data.replace(b"\x7f", b"") if b"\x7f" in data else data
 
 
 @lru_cache(maxsize=1024)
-def _forwarded_name(name: str) -> str:
+def _forwarded_name(name: str) -> bytes:
     """`name` in lower case, or empty when such a header is not forwarded or cannot be one."""
     lower = name.lower()
-    return lower if lower not in _NOT_FORWARDED and _TOKEN.fullmatch(lower) else ""
+    known = lower.encode() if _TOKEN.fullmatch(lower) else b""
+    return known if known not in _NOT_FORWARDED else b""
 
 
-def _headers(given: dict[str, object]) -> Headers:
-    headers: Headers = {}
+def _fields(given: dict[str, object], *, plain: bool = False) -> Fields:
+    """`plain`: no text has a control character."""
+    fields: Fields = {}
     for name, value in given.items():
         known = _forwarded_name(name)
-        texts = _texts(value)
-        if known and texts:
-            headers[known] = [_without_control(text) for text in texts]
-    return headers
+        if not known:
+            continue
+        if type(value) is str:
+            fields[known] = (value.encode("utf-8", "replace") if plain else _value(value),)
+        elif texts := _texts(value):
+            fields[known] = tuple(_value(text) for text in texts)
+    return fields
 
 
-def _merged_headers(event: dict[str, object]) -> Headers:
+def _merged_fields(event: dict[str, object]) -> Fields:
     """Both maps in one: the multi-value map holds every duplicate, the single one may hold names of its own."""
-    single = _headers(as_dict(event.get("headers")))
-    return single | _headers(as_dict(event.get("multiValueHeaders")))
+    single = _fields(as_dict(event.get("headers")))
+    return single | _fields(as_dict(event.get("multiValueHeaders")))
 
 
-def _finish_headers(headers: Headers, context: dict[str, object], rules: EventRules) -> None:
+def _finish(fields: Fields, context: dict[str, object], rules: EventRules) -> None:
     if rules.authorization_source:
-        promoted = headers.pop(rules.authorization_source, None)
+        promoted = fields.pop(rules.authorization_source.encode(), None)
         if promoted:
-            headers["authorization"] = promoted[:1]
+            fields[b"authorization"] = promoted[:1]
     for name in _ABSENT_IF_NULL:
         if name in context and context[name] is None:
             context = {key: value for key, value in context.items() if key != name}
-    headers[REQUEST_CONTEXT] = [_without_control(dumps(context).decode())]
+    fields[REQUEST_CONTEXT] = (_json_value(dumps(context)),)

@@ -4,14 +4,13 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-next
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from penstock_adapter.codec import as_dict, dumps, loads
 from penstock_adapter.options import FunctionFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(NamedTuple):
     """`deadline_ms` is epoch milliseconds. Empty text means that the platform said nothing."""
 
     request_id: str
@@ -33,23 +32,21 @@ NO_INVOCATION = Invocation("", 0, "", "", "", "", "", "", b"")
 def read_invocation(headers: Mapping[bytes, bytes], event: bytes) -> Invocation | None:
     """The invocation in an answer to `/next` (lower-case header names), or None when it carries no request id."""
 
-    def text(name: bytes) -> str:
-        return headers.get(name, b"").decode("utf-8", "replace")
-
-    request_id = text(b"lambda-runtime-aws-request-id")
+    get = headers.get
+    request_id = get(b"lambda-runtime-aws-request-id", b"")
     if not request_id:
         return None
-    deadline = headers.get(b"lambda-runtime-deadline-ms", b"")
+    deadline = get(b"lambda-runtime-deadline-ms", b"")
     return Invocation(
-        request_id=request_id,
-        deadline_ms=int(deadline) if deadline.isdigit() else 0,
-        function_arn=text(b"lambda-runtime-invoked-function-arn"),
-        trace_id=text(b"lambda-runtime-trace-id"),
-        client_context=text(b"lambda-runtime-client-context"),
-        cognito_identity=text(b"lambda-runtime-cognito-identity"),
-        tenant_id=text(b"lambda-runtime-aws-tenant-id"),
-        invocation_id=text(b"lambda-runtime-invocation-id"),
-        event=event,
+        request_id.decode("utf-8", "replace"),
+        int(deadline) if deadline.isdigit() else 0,
+        get(b"lambda-runtime-invoked-function-arn", b"").decode("utf-8", "replace"),
+        get(b"lambda-runtime-trace-id", b"").decode("utf-8", "replace"),
+        get(b"lambda-runtime-client-context", b"").decode("utf-8", "replace"),
+        get(b"lambda-runtime-cognito-identity", b"").decode("utf-8", "replace"),
+        get(b"lambda-runtime-aws-tenant-id", b"").decode("utf-8", "replace"),
+        get(b"lambda-runtime-invocation-id", b"").decode("utf-8", "replace"),
+        event,
     )
 
 
@@ -64,8 +61,8 @@ def env_config(facts: FunctionFacts) -> dict[str, object]:
     }
 
 
-def lambda_context(invocation: Invocation, config: Mapping[str, object]) -> str:
-    """JSON text of the header `x-amzn-lambda-context`, keys as LWA writes them; what is absent is null."""
+def lambda_context(invocation: Invocation, config: Mapping[str, object]) -> bytes:
+    """JSON of the header `x-amzn-lambda-context`, keys as LWA writes them; what is absent is null."""
     return dumps(
         {
             "request_id": invocation.request_id,
@@ -78,7 +75,7 @@ def lambda_context(invocation: Invocation, config: Mapping[str, object]) -> str:
             "invocation_id": invocation.invocation_id or None,
             "env_config": config,
         }
-    ).decode()
+    )
 
 
 def _json_object(text: str) -> dict[str, object]:

@@ -16,12 +16,14 @@ from penstock_adapter.endpoint import Endpoint
 from penstock_adapter.invocation import NO_INVOCATION, Invocation, read_invocation
 from penstock_adapter.output import Output
 from penstock_adapter.runtime_wire import (
+    ACCEPTED,
     LAST_CHUNK,
     chunk,
     error_request,
     failed_end,
     next_ahead_request,
     next_request,
+    read_whole_event,
     response_request,
     short_stream_head,
     stream_head,
@@ -56,6 +58,9 @@ class _State(Enum):
     STREAMING = auto()  # the head of the answer is out, its body still open
     POSTED = auto()  # the answer is complete and waits for its status
     STOPPED = auto()
+
+
+_EXPECTING_EVENT = (_State.POLLING, _State.POSTED)
 
 
 class RuntimeClient:
@@ -137,6 +142,7 @@ class RuntimeSlot(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._event: list[bytes] = []
         self._answers: list[_Answer] = []
+        self._within_answer = False
         self._keep_alive = True
         self._ahead = False  # the next poll is on the wire behind the answer that waits for its status
         self._held = False  # the handler is not done with the invocation, whatever it has answered
@@ -326,6 +332,10 @@ class RuntimeSlot(asyncio.Protocol):
     # Answers of the Runtime API.
 
     def data_received(self, data: bytes) -> None:
+        if not self._within_answer and self._state in _EXPECTING_EVENT:
+            data = self._read_plain(data)
+            if not data:
+                return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -334,6 +344,23 @@ class RuntimeSlot(asyncio.Protocol):
             return
         while self._answers:
             self._take_answer(self._answers.pop(0))
+
+    def _read_plain(self, data: bytes) -> bytes:
+        """What can be read without a parser, which is nearly all: the status of an answer, and the next event. The rest
+        is returned.
+        """
+        if self._state is _State.POSTED:
+            if not data.startswith(ACCEPTED):
+                return data
+            self._take_status(202, b"", keep_alive=True)
+            data = data[len(ACCEPTED) :]
+        if data and self._state is _State.POLLING and (event := read_whole_event(data)):
+            self._take_event(200, event[0], event[1], keep_alive=True)
+            return b""
+        return data
+
+    def on_message_begin(self) -> None:
+        self._within_answer = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.lower()] = value
@@ -345,6 +372,7 @@ class RuntimeSlot(asyncio.Protocol):
         self._event.append(body)
 
     def on_message_complete(self) -> None:
+        self._within_answer = False
         status = self._parser.get_status_code()
         if status >= 200:  # else an interim answer; the real one follows
             body = self._event[0] if len(self._event) == 1 else b"".join(self._event)
@@ -356,6 +384,7 @@ class RuntimeSlot(asyncio.Protocol):
         self._headers = {}
         self._event = []
         self._answers = []
+        self._within_answer = False
 
     def _take_answer(self, answer: "_Answer") -> None:
         status, headers, body, keep_alive = answer

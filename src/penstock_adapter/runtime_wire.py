@@ -26,6 +26,29 @@ transfer-encoding: chunked\r
 LAST_CHUNK = b"0\r\n\r\n"
 
 
+# What our own platform answers to an answer. Any other is for the parser.
+ACCEPTED = b'HTTP/1.1 202 Accepted\r\ncontent-type: application/json\r\ncontent-length: 16\r\n\r\n{"status":"OK"}\n'
+_OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def read_whole_event(data: bytes) -> tuple[dict[bytes, bytes], bytes] | None:
+    """Headers (names in lower case) and body of an answer to `/next` that came in one read and in the plainest form.
+
+    None for any other, which is for the parser: this is for the many.
+    """
+    end = data.find(b"\r\n\r\n")
+    if end < 0 or not data.startswith(_OK):
+        return None
+    headers: dict[bytes, bytes] = {}
+    for line in data[len(_OK) : end].split(b"\r\n"):
+        name, _, value = line.partition(b": ")
+        headers[name.lower()] = value
+    length = headers.get(b"content-length", b"")
+    if not length.isdigit() or int(length) != len(data) - end - 4 or b"connection" in headers:
+        return None
+    return headers, data[end + 4 :]
+
+
 def next_request(api: Endpoint) -> bytes:
     """The poll. It never changes, so it is built once."""
     return (

@@ -16,6 +16,7 @@ from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_ERROR_BODY_BYTES, MAX_IDLE_POLLS, MAX_TIMED_OUT_IDS
 from penstock.runtime_api import error_body, error_cause, messages
 from penstock.runtime_api.bandwidth import Bandwidth, Pacer
+from penstock.runtime_api.deadlines import Deadlines
 from penstock.runtime_api.exchanges import BodyStart, Poll, ResponsePost
 from penstock.runtime_api.running import Outcome, Running
 from penstock.wire.bodies import CollectedBody, answer
@@ -63,6 +64,7 @@ class RuntimeApi:
         self._init_error = False
         self._idle: deque[Poll] = deque()
         self._running: dict[str, Running] = {}
+        self._deadlines = Deadlines(clock, self._running, self._expire)
         self._timed_out: OrderedDict[str, None] = OrderedDict()
         self._routes: dict[bytes, _Route] = {
             messages.NEXT: (b"GET", self._park),
@@ -109,7 +111,8 @@ class RuntimeApi:
         if waiting is None:
             running.fail(PlatformError("Runtime.Unknown", "the worker hung up as the invocation came"))
             return
-        running.start(lambda: self._expire(running))
+        running.started = True
+        self._deadlines.add(running)
         waiting.connection.respond(messages.next_response(invocation, running.attempt_id, invocation.event()))
 
     def _take_poll(self) -> Poll | None:
@@ -139,6 +142,7 @@ class RuntimeApi:
     def _ended(self, running: Running, outcome: Outcome) -> None:
         del self._running[running.invocation.request_id]
         running.invocation.cancel = None  # no circle for the collector
+        self._deadlines.removed()
         self._observer.invocation_ended(running.invocation, outcome)
 
     # --- the runtime's side ---

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from penstock.model import ids
-from penstock.model.clock import Clock, Timer
+from penstock.model.clock import Clock
 from penstock.model.errors import FunctionError, InvocationError
 from penstock.model.invocation import Invocation
 from penstock.runtime_api import messages
@@ -51,11 +51,11 @@ class Running:
         "_on_end",
         "_response",
         "_started",
-        "_timer",
         "attempt_id",
         "cause",
         "ended",
         "invocation",
+        "started",
     )
 
     def __init__(
@@ -67,17 +67,14 @@ class Running:
         self.invocation = invocation
         self.attempt_id = ids.request_id()
         self.ended = False
+        self.started = False
+        """A worker has it."""
         self.cause: bytes | None = None
         self._clock = clock
         self._on_end = on_end
         self._started = clock.monotonic()
         self._answered_at: float | None = None
         self._response: Response | None = None
-        self._timer: Timer | None = None
-
-    def start(self, expire: Callable[[], None]) -> None:
-        """Start the invocation's own clock; `expire` runs at its deadline unless it ended before."""
-        self._timer = self._clock.call_later(max(0.0, self.invocation.deadline - self._started), expire)
 
     @property
     def responding(self) -> bool:
@@ -109,8 +106,6 @@ class Running:
 
     def _end(self, error: InvocationError | None) -> None:
         self.ended = True
-        if self._timer:
-            self._timer.cancel()
         now = self._clock.monotonic()
         began = self._answered_at
         self._on_end(

@@ -307,13 +307,13 @@ class TestBodies:
 
 class TestRequestBytes:
     def test_whole_request(self) -> None:
-        request = HttpRequest(EventKind.ALB, "POST", "/a?b=1", {"x": ["1", "2"]}, b"body")
+        request = HttpRequest(EventKind.ALB, "POST", "/a?b=1", {b"x": (b"1", b"2")}, b"body", {})
         assert encode_request(request, "127.0.0.1:8080") == (
             b"POST /a?b=1 HTTP/1.1\r\nhost: 127.0.0.1:8080\r\nx: 1\r\nx: 2\r\ncontent-length: 4\r\n\r\nbody"
         )
 
     def test_host_of_the_event(self) -> None:
-        wire = encode_request(HttpRequest(EventKind.ALB, "GET", "/", {"host": ["h"]}, b""), "127.0.0.1:8080")
+        wire = encode_request(HttpRequest(EventKind.ALB, "GET", "/", {b"host": (b"h",)}, b"", {}), "127.0.0.1:8080")
         assert wire == b"GET / HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n"
 
     def test_event_without_host_lwa_61(self) -> None:
