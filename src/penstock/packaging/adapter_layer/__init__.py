@@ -51,10 +51,13 @@ async def supply(
     """/opt with this layer on top of the merged layers `opt`, and a warning; `opt` itself where it is not needed.
 
     It is needed where the function's exec wrapper is /opt/penstock and none of its layers holds that file. Raises
-    UserError with uv's words when its wheels cannot be installed.
+    UserError for a runtime that is not Python, and with uv's words when its wheels cannot be installed.
     """
     if not is_named(function) or (opt.path / Path(WRAPPER).name).is_file():
         return opt, None
+    if not function.runtime.startswith("python"):
+        told = f"{WRAPPER} runs Python apps, and the runtime is {function.runtime}"
+        raise UserError(f"{function.logical_id}: {told}", function.place)
     wheels = await _install(function, python, installs, progress)
     nodes = await in_thread(adapter_nodes)
     digest = await in_thread(partial(tree.digest, nodes))
