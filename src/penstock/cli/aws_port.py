@@ -5,7 +5,7 @@ import socket
 
 from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
-from penstock.cli.served import Served
+from penstock.cli.served import Served, on_access
 from penstock.control_plane.aws_api import AwsApi, guarded
 from penstock.control_plane.registry import Registry
 from penstock.function_url import UrlHosts
@@ -57,7 +57,7 @@ class AwsPort:
             clock,
             stack.region,
             stack.account_id,
-            reporter.access,
+            on_access(settings, reporter),
             other=aws_api.open_exchange,
             verifier=verifier,
             events=self._events,

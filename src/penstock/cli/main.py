@@ -131,6 +131,9 @@ def up_command(
             metavar="WHAT@WHEN", help="Break something on purpose, as in kill-runtime@request=10; repeatable."
         ),
     ] = None,
+    access_log: Annotated[
+        bool, typer.Option("--access-log/--no-access-log", help="A line for each request, as uvicorn has it.")
+    ] = True,
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")] = False,
 ) -> None:
     """Run the functions of a SAM template and serve their Function URLs until Ctrl-C."""
@@ -156,6 +159,7 @@ def up_command(
         keys=keys,
         cancel_on_disconnect=cancel_on_disconnect,
         async_retry_delay=async_retry_delay,
+        access_log=access_log,
     )
     raise typer.Exit(run_up(options, JsonReporter() if json else HumanReporter()))
 

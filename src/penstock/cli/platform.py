@@ -17,7 +17,7 @@ from penstock.cli.memory import memory_home
 from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
 from penstock.cli.security import make_tls, make_verifier, must_sign
-from penstock.cli.served import Joiner, Served, package_function
+from penstock.cli.served import Joiner, Served, on_access, package_function
 from penstock.function_url import FunctionUrl, UrlHosts
 from penstock.model.clock import Clock
 from penstock.model.errors import StartError, UserError
@@ -108,7 +108,7 @@ class Platform:
             router,
             self._clock,
             self._stack.region,
-            self._reporter.access,
+            on_access(self._settings, self._reporter),
             verifier=self._verifier,
             hosts=self._hosts,
             cancel_on_disconnect=self._settings.cancel_on_disconnect,

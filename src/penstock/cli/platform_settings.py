@@ -35,6 +35,8 @@ class PlatformSettings:
     keys: Path | None = None
     """A key file; without one a file is made when signatures are to be verified."""
     cancel_on_disconnect: bool = False
+    access_log: bool = True
+    """Tell the reporter of each request."""
     async_retry_delay: float = 60.0
     """Seconds from the first error of an asynchronous invocation to its next attempt; the second wait is twice that.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""

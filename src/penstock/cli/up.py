@@ -42,6 +42,7 @@ class UpOptions:
     keys: Path | None = None
     cancel_on_disconnect: bool = False
     async_retry_delay: float = 60.0
+    access_log: bool = True
 
 
 async def _nothing(urls: Mapping[str, str]) -> None:
@@ -113,4 +114,5 @@ def _platform_settings(options: UpOptions) -> PlatformSettings:
         keys=options.keys,
         cancel_on_disconnect=options.cancel_on_disconnect,
         async_retry_delay=options.async_retry_delay,
+        access_log=options.access_log,
     )

@@ -13,6 +13,7 @@ from penstock.runtime_api.api import RuntimeApi
 from penstock.runtime_api.running import Outcome
 from penstock.telemetry import records
 from penstock.telemetry.attribution import request_id_of
+from penstock.telemetry.invocation_lines import InvocationLines, is_plain
 from penstock.telemetry.log_tail import LogTails
 from penstock.telemetry.log_writer import LogWriter
 from penstock.telemetry.records import EventType, Span
@@ -44,6 +45,9 @@ class EnvironmentLog:
         self._log_stream = log_stream
         self._telemetry = telemetry
         self._tails = tails
+        arn = function.qualified_arn
+        self._lines = InvocationLines(environment_id, log_stream, function.version, arn)
+        self._usual_arn = arn if is_plain(f"{arn}{log_stream}{function.version}") else None
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
 
     @property
@@ -77,16 +81,31 @@ class EnvironmentLog:
         if self._tails:
             self._tails.add(event_type, record, request_id)
 
+    def _only_written(self, invocation: Invocation) -> bool:
+        """Nobody but the file hears of the invocation, and its lines are the usual ones."""
+        listened = self._tails or (self._telemetry is not None and self._telemetry.listening)
+        usual = invocation.function_arn == self._usual_arn and "Sampled=1" not in invocation.trace_id
+        return usual and not listened
+
     def invocation_started(self, invocation: Invocation) -> None:
+        if self._only_written(invocation):
+            self._writer.append_line(self._lines.start(self._clock.epoch(), invocation.request_id))
+            return
         record = records.start(
             invocation.request_id, self._function.version, invocation.function_arn, invocation.trace_id
         )
         self._append("platform.start", record, invocation.request_id)
 
     def invocation_ended(self, invocation: Invocation, outcome: Outcome) -> None:
-        if outcome.cause:
-            cause = records.error_cause(invocation.request_id, orjson.loads(outcome.cause))
-            self._append("penstock.errorCause", cause, invocation.request_id)
+        error, duration, latency, relayed, cause = outcome
+        if not (error or cause) and latency is not None and relayed is not None and self._only_written(invocation):
+            epoch = self._clock.epoch()
+            line = self._lines.success(epoch, invocation.request_id, duration, latency, relayed)
+            self._writer.append_line(line)
+            return
+        if cause:
+            told = records.error_cause(invocation.request_id, orjson.loads(cause))
+            self._append("penstock.errorCause", told, invocation.request_id)
         record = records.report(
             invocation.request_id,
             outcome.status,

@@ -55,7 +55,7 @@ class UrlExchange(Discard):
         self._method = connection.method
         self._target = connection.target
         self._headers = connection.headers
-        self._source_ip = _peer_of(connection)
+        self._source_ip = connection.peer
         self._parts: list[bytes] = []
         self._size = 0
         self._started = door.clock.monotonic()
@@ -203,11 +203,6 @@ def _declared_length(headers: Headers) -> int:
 def _new_trace(epoch: float, request_id: str) -> str:
     """An X-Ray root from the random digits of the request id: this is done for every request, refused ones too."""
     return f"Root=1-{int(epoch):08x}-{request_id[:8]}{request_id[24:]}{request_id[9:13]}"
-
-
-def _peer_of(connection: HttpConnection) -> str:
-    peer = connection.transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) else "127.0.0.1"
 
 
 def _tls_of(connection: HttpConnection) -> Tls | None:

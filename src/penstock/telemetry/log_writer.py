@@ -22,6 +22,7 @@ from penstock.telemetry.records import EventType
 
 Content: TypeAlias = Mapping[str, object] | str | bytes
 
+_DROPPED: Final = "platform.logsDropped"
 _PENDING_BYTES: Final = 256 * KIB
 _RECORD_BYTES: Final = 256
 """About what a platform record takes; only lines of text can be large."""
@@ -39,7 +40,7 @@ class LogWriter:
         self._clock = clock
         self._flush_seconds = flush_seconds
         self._rotate_bytes = rotate_bytes
-        self._pending: list[_Line] = []
+        self._pending: list[_Line | bytes] = []
         self._pending_bytes = 0
         self._timer: Timer | None = None
         self._fd: int | None = None
@@ -59,7 +60,15 @@ class LogWriter:
         """Keep one record. `time` in epoch seconds, now by default. Nothing is formatted or written here."""
         epoch = self._clock.epoch() if time is None else time
         self._pending.append((epoch, type, environment, log_stream, request_id, record))
-        self._pending_bytes += _RECORD_BYTES if isinstance(record, Mapping) else len(record)
+        self._added(_RECORD_BYTES if isinstance(record, Mapping) else len(record))
+
+    def append_line(self, line: bytes) -> None:
+        """Keep one record that is a whole line already, as `telemetry.invocation_lines` makes it."""
+        self._pending.append(line)
+        self._added(len(line))
+
+    def _added(self, size: int) -> None:
+        self._pending_bytes += size
         if self._pending_bytes >= _PENDING_BYTES:
             self.flush()
         elif self._timer is None:
@@ -89,9 +98,12 @@ class LogWriter:
         self.flush()
         self._close_file()
 
-    def _told_drop(self, first: "_Line") -> "_Line":
+    def _told_drop(self, first: "_Line | bytes") -> "_Line":
         dropped = records.logs_dropped(self._dropped_bytes, self._dropped_records, "the log file was not writable")
-        return (first[0], "platform.logsDropped", first[2], first[3], None, dropped)
+        if isinstance(first, bytes):
+            line = orjson.loads(first)
+            return (self._clock.epoch(), _DROPPED, line["environment"], line["logStream"], None, dropped)
+        return (first[0], _DROPPED, first[2], first[3], None, dropped)
 
     def _write(self, data: bytes) -> None:
         fd, size = self._open()
@@ -130,7 +142,9 @@ def rotated(path: Path) -> Path:
     return path.with_name(f"{path.name}.1")
 
 
-def _format(line: _Line) -> bytes:
+def _format(line: _Line | bytes) -> bytes:
+    if isinstance(line, bytes):
+        return line
     epoch, event_type, environment, log_stream, request_id, record = line
     value: dict[str, object] = {
         "time": records.timestamp(epoch),

@@ -29,7 +29,7 @@ class HttpConnection(RequestReader):
     `writing_paused` is true while the peer reads more slowly than we write, whichever exchange wrote.
     """
 
-    __slots__ = ("_held", "_lost", "_made", "_open_exchange", "_outbox", "_unsent", "writing_paused")
+    __slots__ = ("_held", "_lost", "_made", "_open_exchange", "_outbox", "_peer", "_unsent", "writing_paused")
 
     _outbox: Outbox
 
@@ -47,7 +47,16 @@ class HttpConnection(RequestReader):
         self._lost = lost
         self._held = False  # no request is read until the peer has taken its answers
         self._unsent = 0  # bytes the peer had not taken when it was last looked at
+        self._peer = ""
         self.writing_paused = False
+
+    @property
+    def peer(self) -> str:
+        """The client's address, without its port. Asked of the kernel once."""
+        if not self._peer:
+            name = self.transport.get_extra_info("peername")
+            self._peer = str(name[0]) if isinstance(name, tuple) else "127.0.0.1"
+        return self._peer
 
     # --- transport ---
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from penstock.environment.invocation_log import LAST_LINES, EnvironmentLog
 from penstock.model.errors import FunctionError
@@ -15,16 +16,19 @@ from support.runtime_rig import RuntimeRig
 
 
 class Rig(RuntimeRig):
-    def __init__(self, folder: Path, slots: int = 2) -> None:
+    def __init__(self, folder: Path, slots: int = 2, arn: str = "arn:aws:lambda:r:1:function:app") -> None:
         super().__init__()
         self._path = folder / "app.jsonl"
         self._writer = LogWriter(self._path, self.clock)
-        made = replace(function(folder), max_concurrency=slots)
-        self.log = EnvironmentLog(self._writer, made, self.clock, "e1", "stream")
+        self.function = replace(function(folder), max_concurrency=slots, arn=arn)
+        self.log = EnvironmentLog(self._writer, self.function, self.clock, "e1", "stream")
+
+    def text(self) -> bytes:
+        self._writer.close()
+        return self._path.read_bytes()
 
     def records(self) -> list[dict[str, Any]]:
-        self._writer.close()
-        return [orjson.loads(line) for line in self._path.read_bytes().splitlines()]
+        return [orjson.loads(line) for line in self.text().splitlines()]
 
     def line(self, text: bytes) -> None:
         self.log.line("function", text, self.api)
@@ -87,3 +91,24 @@ def test_spans_that_never_were_are_left_out(tmp_path: Path) -> None:
     silent, begun = rig.records()
     assert "spans" not in silent["record"]
     assert [span["name"] for span in begun["record"]["spans"]] == ["responseLatency"]
+
+
+@pytest.mark.parametrize("duration", [0.0, 0.001, 0.0123456, 1.0, 3.5, 899.9999])
+@pytest.mark.parametrize("name", ["app", 'a"b'])
+def test_lines_from_templates_are_those_of_the_general_way(tmp_path: Path, name: str, duration: float) -> None:
+    """A sampled request goes the general way; but for that they are the same."""
+    outcome = Outcome(None, duration, duration / 3, duration - duration / 3)
+    found = []
+    for trace in ("Root=1-a-b", "Root=1-a-b;Sampled=1"):
+        rig = Rig(tmp_path / trace, arn=f"arn:aws:lambda:us-east-1:123456789012:function:{name}")
+        invocation = rig.invocation("r1")
+        invocation.function_arn = rig.function.qualified_arn
+        invocation.trace_id = trace
+        rig.clock.advance(1_000.5)
+        rig.log.invocation_started(invocation)
+        rig.log.invocation_ended(invocation, outcome)
+        found.append(rig.text())
+    tracing = b',"tracing":{"type":"X-Amzn-Trace-Id","value":"Root=1-a-b;Sampled=1"}'
+    assert found[0].count(b"\n") == 2
+    assert found[1].count(tracing) == 2
+    assert found[0] == found[1].replace(tracing, b"")
