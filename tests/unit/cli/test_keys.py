@@ -174,5 +174,6 @@ class TestMake:
 def test_usage_line(tmp_path: Path) -> None:
     path = tmp_path / "a b"
     assert usage_line(path, REGION) == (
-        f"Sign requests with the keys in {path}: export AWS_SHARED_CREDENTIALS_FILE='{path}' AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1"
+        f"Sign requests with the keys in {path}: export AWS_SHARED_CREDENTIALS_FILE='{path}' "
+        "AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1"
     )

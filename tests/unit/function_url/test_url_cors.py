@@ -89,7 +89,10 @@ class TestPreflight:
 
     def test_its_body_is_thrown_away_and_the_connection_kept(self) -> None:
         rig = Rig(cors=CORS)
-        head = f"OPTIONS / HTTP/1.1\r\nhost: x\r\norigin: {ORIGIN}\r\naccess-control-request-method: GET\r\ncontent-length: 3\r\n"
+        head = (
+            f"OPTIONS / HTTP/1.1\r\nhost: x\r\norigin: {ORIGIN}\r\n"
+            "access-control-request-method: GET\r\ncontent-length: 3\r\n"
+        )
         rig.request(f"{head}\r\n".encode()).request(b"abc")
         assert rig.answer("OPTIONS").status == 200
         assert rig.request().target.taken
