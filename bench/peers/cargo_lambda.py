@@ -1,0 +1,71 @@
+"""`cargo lambda watch` with the app on our adapter, in process: the fastest Python runtime client it can be given."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from bench.peers.ports import end, free_port, listening
+from bench.peers.project import ADAPTER, Project, uv_install
+
+VERSION: Final = "1.9.2"
+SLOTS: Final = 64
+_FUNCTION: Final = "app"
+# It wants a crate to stand in and knows functions by the names of its binaries.
+_MANIFEST: Final = f'[package]\nname = "{_FUNCTION}"\nversion = "0.1.0"\nedition = "2021"\n'
+
+
+@contextlib.asynccontextmanager
+async def cargo_lambda(project: Project, invoke_mode: str) -> AsyncIterator[str]:
+    """The URL of the function. `invoke_mode` is the adapter's: `buffered` or `response_stream`."""
+    binary = await _binary(project)
+    port = free_port()
+    flags = ("--only-lambda-apis", "--disable-cors", "--invoke-address", "127.0.0.1", "--invoke-port", str(port))
+    watch = await asyncio.create_subprocess_exec(
+        binary, "lambda", "watch", *flags, cwd=_crate(project), stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        await listening(port, watch)
+        runtime = await _runtime(project, port, invoke_mode)
+        try:
+            yield f"http://127.0.0.1:{port}/lambda-url/{_FUNCTION}"
+        finally:
+            await end(runtime)
+    finally:
+        await end(watch)
+
+
+async def _runtime(project: Project, port: int, invoke_mode: str) -> asyncio.subprocess.Process:
+    variables = {
+        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}/.rt/{_FUNCTION}",
+        "AWS_LAMBDA_MAX_CONCURRENCY": str(SLOTS),
+        "AWS_LWA_INVOKE_MODE": invoke_mode,
+        "LAMBDA_TASK_ROOT": str(project.app),
+        "PYTHONPATH": f"{ADAPTER.parent}:{project.app}",
+        "_HANDLER": "main.app",
+    }
+    return await asyncio.create_subprocess_exec(
+        project.python,
+        Path(__file__).with_name("cargo_runtime.py"),
+        env={**os.environ, **variables},
+        stdout=asyncio.subprocess.DEVNULL,  # a warning for each caller that leaves within an answer, as wrk's do
+    )
+
+
+async def _binary(project: Project) -> Path:
+    """From PyPI, without the compiler that it depends on: nothing is built here. Ends the bench if uv fails."""
+    folder = project.folder / f"cargo-lambda-{VERSION}"
+    binary = folder / "bin" / "cargo-lambda"
+    if not binary.is_file():
+        await uv_install(project.python, folder, "--no-deps", f"cargo-lambda=={VERSION}")
+    return binary
+
+
+def _crate(project: Project) -> Path:
+    crate = project.folder / "crate"
+    (crate / "src").mkdir(parents=True, exist_ok=True)
+    (crate / "Cargo.toml").write_text(_MANIFEST)
+    (crate / "src" / "main.rs").write_text("fn main() {}\n")
+    return crate
