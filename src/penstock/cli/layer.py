@@ -47,7 +47,8 @@ def build_layer(
     place = output or Path(f"penstock-layer-python{python}-{arch}.zip")
     built = asyncio.run(build(arch, python, place))
     typer.echo(_told(built))
-    typer.echo(_snippet(built.output, arch, python))
+    if built.sha256:  # who has a folder filled, as `sam build` has, has a template
+        typer.echo(_snippet(built.output, arch, python))
 
 
 def _told(built: BuiltLayer) -> str:
