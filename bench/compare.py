@@ -39,6 +39,8 @@ class Row:
     """One side under one load: what each round gave, in the order of the rounds."""
 
     values: list[float] = field(default_factory=list)
+    cpu_us: list[float] = field(default_factory=list)
+    """Of all processes of the side together, for each answer."""
     refused: int = 0
     broken: int = 0
 
@@ -75,9 +77,11 @@ async def _rates(ready: Sequence[Side], path: str, callers: int, plan: Plan) -> 
         await load(side.url + path, callers, 1)  # warm-up
     for number in range(plan.rounds):
         for side in _turned(ready, number):
+            before = side.cpu_s()
             found = await load(side.url + path, callers, plan.seconds)
             row = rows[side.name]
             row.values.append(found.rate)
+            row.cpu_us.append((side.cpu_s() - before) / max(found.answers, 1) * 1e6)
             row.refused += found.refused
             row.broken += found.broken
     return _rate_table(rows, path, callers)
@@ -93,13 +97,14 @@ def _rate_table(rows: dict[str, Row], path: str, callers: int) -> list[str]:
     each, unit = (CHUNKS, "chunks/s") if path == STREAM else (1, "requests/s")
     lines = [
         "",
-        f"| `{path}`, callers: {callers} | {unit} | of bare uvicorn | refused | broken |",
-        "|---|--:|--:|--:|--:|",
+        f"| `{path}`, callers: {callers} | {unit} | of bare uvicorn | CPU a request | refused | broken |",
+        "|---|--:|--:|--:|--:|--:|",
     ]
     for name, row in rows.items():
         rate = percentile(row.values, 0.5) * each
         ratio = ratios(row.values, rows[BARE].values)
-        lines.append(f"| {name} | {rate:,.0f} | {ratio} | {row.refused} | {row.broken} |")
+        cpu = percentile(row.cpu_us, 0.5)
+        lines.append(f"| {name} | {rate:,.0f} | {ratio} | {cpu:,.0f} µs | {row.refused} | {row.broken} |")
     return lines
 
 

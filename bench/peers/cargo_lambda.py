@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import psutil
 
 from bench.peers.ports import end, free_port, listening
 from bench.peers.project import ADAPTER, Project, uv_install
@@ -17,9 +20,17 @@ _FUNCTION: Final = "app"
 _MANIFEST: Final = f'[package]\nname = "{_FUNCTION}"\nversion = "0.1.0"\nedition = "2021"\n'
 
 
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The function's URL, and the processes of cargo-lambda and of the app."""
+
+    url: str
+    processes: tuple[psutil.Process, psutil.Process]
+
+
 @contextlib.asynccontextmanager
-async def cargo_lambda(project: Project, invoke_mode: str) -> AsyncIterator[str]:
-    """The URL of the function. `invoke_mode` is the adapter's: `buffered` or `response_stream`."""
+async def cargo_lambda(project: Project, invoke_mode: str) -> AsyncIterator[Running]:
+    """`invoke_mode` is the adapter's: `buffered` or `response_stream`."""
     binary = await _binary(project)
     port = free_port()
     flags = ("--only-lambda-apis", "--disable-cors", "--invoke-address", "127.0.0.1", "--invoke-port", str(port))
@@ -30,7 +41,8 @@ async def cargo_lambda(project: Project, invoke_mode: str) -> AsyncIterator[str]
         await listening(port, watch)
         runtime = await _runtime(project, port, invoke_mode)
         try:
-            yield f"http://127.0.0.1:{port}/lambda-url/{_FUNCTION}"
+            processes = (psutil.Process(watch.pid), psutil.Process(runtime.pid))
+            yield Running(f"http://127.0.0.1:{port}/lambda-url/{_FUNCTION}", processes)
         finally:
             await end(runtime)
     finally:

@@ -26,8 +26,11 @@ class _Told(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one run gave: whole answers of status 200 a second; how many of other statuses; errors of connections."""
+    """What one run gave: whole answers of status 200, how many and how many a second; answers of other statuses; errors
+    of connections.
+    """
 
+    answers: int
     rate: float
     refused: int
     broken: int
@@ -50,7 +53,7 @@ async def load(url: str, callers: int, seconds: float) -> Load:
     """`callers` connections, each kept busy. Ends the bench when the load tool fails."""
     if not shutil.which("wrk"):
         told = await _callers(url, callers, seconds)
-        return Load(told["answers"] / seconds, told["refused"] + told["failed"], 0)
+        return Load(told["answers"], told["answers"] / seconds, told["refused"] + told["failed"], 0)
     output = await _run("wrk", "-t1", f"-c{callers}", f"-d{seconds:g}s", "--timeout", "10s", url)
     return read_wrk(output.decode())
 
@@ -69,7 +72,8 @@ def read_wrk(output: str) -> Load:
     every = int(count[1])
     refused = int(found[1]) if (found := _REFUSED.search(output)) else 0
     broken = sum(map(int, found.groups())) if (found := _BROKEN.search(output)) else 0
-    return Load(float(rate[1]) * (every - refused) / every if every else 0.0, refused, broken)
+    answers = every - refused
+    return Load(answers, float(rate[1]) * answers / every if every else 0.0, refused, broken)
 
 
 async def _callers(url: str, callers: int, seconds: float) -> _Told:

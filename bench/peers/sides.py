@@ -10,11 +10,12 @@ from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
 
+import psutil
 from tools.fetching.common import Misplaced, Missing
 from tools.fetching.web_adapter import TITLE as LWA
 from tools.fetching.web_adapter import find as find_lwa
 
-from bench.harness import Answer, get, up
+from bench.harness import Answer, cpu_s, get, up
 from bench.peers import cargo_lambda
 from bench.peers.ports import end, free_port, listening
 from bench.peers.project import Project
@@ -43,11 +44,23 @@ _ONE: Final = ("--min-environments", "1")
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """`streams`: whether a chunk reaches the client when the app sends it, and not with the whole answer."""
+    """`streams`: whether a chunk reaches the client when the app sends it, and not with the whole answer. `roots`:
+    processes that, with all their children, do the work.
+    """
 
     name: str
     url: str
     streams: bool
+    roots: tuple[psutil.Process, ...]
+
+    def cpu_s(self) -> float:
+        """Seconds of CPU used so far. Those of processes that have ended are lost: read it before and after a load."""
+        total = 0.0
+        for root in self.roots:
+            for process in (root, *root.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    total += cpu_s(process)
+        return total
 
     async def check(self) -> None:
         """Ends the bench unless both endpoints answer with every byte, in time also to as many callers as slots."""
@@ -102,7 +115,7 @@ async def _uvicorn(project: Project) -> AsyncIterator[Side]:
     )
     try:
         await listening(port, server)
-        yield Side(BARE, f"http://127.0.0.1:{port}", streams=True)
+        yield Side(BARE, f"http://127.0.0.1:{port}", True, (psutil.Process(server.pid),))
     finally:
         await end(server)
 
@@ -112,10 +125,10 @@ async def _penstock(
     name: str, project: Project, template: str, *flags: str, streams: bool = True
 ) -> AsyncIterator[Side]:
     async with up(project.folder / f"{template}.yaml", *_ONE, *flags) as platform:
-        yield Side(name, f"http://{platform.host}:{platform.port}", streams)
+        yield Side(name, f"http://{platform.host}:{platform.port}", streams, (platform.process,))
 
 
 @contextlib.asynccontextmanager
 async def _cargo(name: str, project: Project, invoke_mode: str) -> AsyncIterator[Side]:
-    async with cargo_lambda.cargo_lambda(project, invoke_mode) as url:
-        yield Side(name, url, invoke_mode == "response_stream")
+    async with cargo_lambda.cargo_lambda(project, invoke_mode) as running:
+        yield Side(name, running.url, invoke_mode == "response_stream", running.processes)
