@@ -4,64 +4,91 @@ https://asgi.readthedocs.io/en/latest/specs/www.html#http-connection-scope
 """
 
 from collections.abc import Mapping, MutableMapping
-from functools import lru_cache
 from typing import Final, TypeAlias
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
-from penstock_adapter.http_event import Fields, HttpRequest
+from penstock_adapter.http_event import HttpRequest
 
 Scope: TypeAlias = MutableMapping[str, object]
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+# The proxy's own address, which uvicorn looks behind: https://www.uvicorn.org/settings/#http (--forwarded-allow-ips)
+_PROXY: Final = "127.0.0.1"
 
 
-def build_scope(request: HttpRequest, root_path: str, state: Mapping[str, object] | None) -> dict[str, object]:
-    """The scope of one request. `state` is what the lifespan left, copied for each request as the standard says."""
-    fields = request.fields
-    target, _, query = request.target.partition("?")
-    scheme = _first(fields, b"x-forwarded-proto").decode("latin-1") or "http"
-    scope: dict[str, object] = {
-        "type": "http",
-        "asgi": _ASGI,
-        "http_version": "1.1",
-        "server": _server(_first(fields, b"host"), scheme),
-        "client": _client(_first(fields, b"x-forwarded-for")),
-        "scheme": scheme,
-        "method": request.method.upper(),
-        "root_path": root_path,
-        "path": root_path + (unquote(target) if "%" in target else target),
-        "raw_path": (root_path + target).encode("ascii"),
-        "query_string": query.encode("ascii"),
-        "headers": _header_pairs(fields, len(request.body)),
-    }
-    if state is not None:
-        scope["state"] = dict(state)
-    return scope
+class ScopeMaker:
+    """What the scopes of all requests share. `root_path` is the base path that was removed, empty or with a leading
+    slash; `default_host` stands in for a `host` header the event lacks, as it does in proxy mode; `state` is what the
+    lifespan left, copied for each request as the standard says, or None.
+    """
+
+    def __init__(self, root_path: str, default_host: str, state: Mapping[str, object] | None) -> None:
+        self._root_path = root_path
+        self._raw_root = quote(root_path).encode()
+        self._default_host = default_host
+        self._state = state
+
+    def scope(self, request: HttpRequest) -> dict[str, object]:
+        """The scope of one request."""
+        headers = request.headers
+        target, _, query = request.target.partition("?")
+        if "host" not in headers:
+            headers = {"host": [self._default_host], **headers}
+        scheme = _scheme(headers)
+        scope: dict[str, object] = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": "1.1",
+            "server": _server(headers["host"][0], scheme),
+            "client": _client(headers.get("x-forwarded-for")),
+            "scheme": scheme,
+            "method": request.method.upper(),
+            "root_path": self._root_path,
+            "path": self._root_path + (unquote(target) if "%" in target else target),
+            "raw_path": self._raw_root + target.encode(),
+            "query_string": query.encode(),
+            "headers": _header_pairs(headers, len(request.body)),
+        }
+        if self._state is not None:
+            scope["state"] = dict(self._state)
+        return scope
 
 
-def _header_pairs(fields: Fields, length: int) -> list[tuple[bytes, bytes]]:
-    pairs = [(name, value) for name, values in fields.items() for value in values]
-    if length:
-        pairs.append((b"content-length", b"%d" % length))
+def _header_pairs(headers: Mapping[str, list[str]], length: int) -> list[tuple[bytes, bytes]]:
+    pairs = [(name.encode(), value.encode("utf-8", "replace")) for name, values in headers.items() for value in values]
+    pairs.append((b"content-length", b"%d" % length))
     return pairs
 
 
-def _first(fields: Fields, name: bytes) -> bytes:
-    values = fields.get(name)
-    return values[0] if values else b""
+def _scheme(headers: Mapping[str, list[str]]) -> str:
+    said = headers.get("x-forwarded-proto")
+    scheme = said[-1].strip() if said else "http"
+    return scheme if scheme in _DEFAULT_PORTS else "http"
 
 
-@lru_cache(maxsize=256)
-def _server(host: bytes, scheme: str) -> tuple[str, int]:
-    """Few hosts are asked for, again and again."""
-    name, colon, port = host.decode("latin-1").rpartition(":")
-    if colon and port.isascii() and port.isdigit():
-        return name, int(port)
-    return host.decode("latin-1"), _DEFAULT_PORTS.get(scheme, 80)
+def _server(host: str, scheme: str) -> tuple[str, int]:
+    name, port = _host_and_port(host)
+    return name, port or _DEFAULT_PORTS[scheme]
 
 
-@lru_cache(maxsize=256)
-def _client(forwarded: bytes) -> tuple[str, int] | None:
+def _client(forwarded: list[str] | None) -> tuple[str, int]:
     """The address the platform saw: the last of the chain, because everything before it is the client's word."""
-    return (forwarded.rpartition(b",")[2].strip().decode("latin-1"), 0) if forwarded else None
+    if forwarded:
+        for address in reversed(",".join(forwarded).split(",")):
+            host, port = _host_and_port(address.strip())
+            if host and host != _PROXY:
+                return host, port
+    return _PROXY, 0
+
+
+def _host_and_port(text: str) -> tuple[str, int]:
+    """`name:port`, `[v6]:port`, or either alone; an address of version 6 may also come bare. No port is 0."""
+    if text.startswith("["):
+        name, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":")
+    elif text.count(":") == 1:
+        name, _, port = text.partition(":")
+    else:
+        return text, 0
+    return name, int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else 0

@@ -88,10 +88,21 @@ def read_event(invocation: Invocation, rules: EventRules, config: Mapping[str, o
 
     Raises `EventError` for an event that is not JSON, a body that is not base64 though it says so, or a bad method.
     """
+    return read_request(load_event(invocation), invocation, rules, config)
+
+
+def load_event(invocation: Invocation) -> dict[str, object]:
+    """The event decoded; empty for JSON that is no object. Raises `EventError` for what is not JSON."""
     try:
-        event = as_dict(loads(invocation.event))
+        return as_dict(loads(invocation.event))
     except ValueError as error:
         raise EventError(f"the event is not JSON: {error}") from error
+
+
+def read_request(
+    event: dict[str, object], invocation: Invocation, rules: EventRules, config: Mapping[str, object]
+) -> HttpRequest:
+    """`read_event` for who has decoded the event already. It is not changed."""
     context = as_dict(event.get("requestContext"))
     http = context.get("http")
     if isinstance(event.get("httpMethod"), str) and isinstance(context.get("httpMethod"), str):

@@ -4,23 +4,39 @@ https://asgi.readthedocs.io/en/latest/specs/lifespan.html
 """
 
 import asyncio
+import traceback
+from collections.abc import Callable
+from typing import Final
 
-from penstock_adapter.asgi_exchange import App, Message
+from penstock_adapter.asgi_types import App, Message
+from penstock_adapter.init_error import InitError
+
+STARTUP_FAILED: Final = "Function.StartupFailed"
 
 
-class StartupError(Exception):
-    """The app said that it cannot start; the text is what it said, mostly a traceback."""
+class StartupError(InitError):
+    """The app said that it cannot start. The text is the last line of what it said, mostly a traceback."""
+
+    def __init__(self, said: str) -> None:
+        lines = said.strip().splitlines()
+        message = lines[-1].strip() if lines else "the app's lifespan startup failed without a message"
+        super().__init__(STARTUP_FAILED, message, said.strip().splitlines(keepends=True) if len(lines) > 1 else [])
 
 
 class Lifespan:
-    """`startup` and `shutdown` are each called once. The `scope["state"]` of each request is a copy of `state`."""
+    """`startup` and `shutdown` are each called once. The `scope["state"]` of each request is a copy of `state`.
 
-    def __init__(self, app: App) -> None:
+    `tell` gets a line where the app's lifespan raises after it has begun, which no one else would hear of.
+    """
+
+    def __init__(self, app: App, tell: Callable[[str], None] | None = None) -> None:
         self.state: dict[str, object] = {}
         self._app = app
+        self._tell_line = tell
         self._events: asyncio.Queue[Message] = asyncio.Queue()
         self._told: asyncio.Future[str | None] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._heard = False  # the app has received `lifespan.startup`
 
     async def startup(self) -> bool:
         """Whether the app has a lifespan: one without raises of itself, which is no error. Raises StartupError."""
@@ -30,11 +46,13 @@ class Lifespan:
             raise StartupError(failure)
         return not self._task.done()
 
-    async def shutdown(self) -> None:
-        """What goes wrong now is for the app to tell."""
-        if self._task and not self._task.done():
-            await self._ask("lifespan.shutdown")
-            await self._task
+    async def shutdown(self) -> str | None:
+        """What the app said of a shutdown that failed; None when all is well."""
+        if self._task is None or self._task.done():
+            return None
+        failure = await self._ask("lifespan.shutdown")
+        await self._task
+        return failure
 
     async def _ask(self, event: str) -> str | None:
         """None when the app said that it is done, or ended; else its reason."""
@@ -45,11 +63,20 @@ class Lifespan:
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
-            await self._app(scope, self._events.get, self._send)
+            await self._app(scope, self._receive, self._send)
+        except (SystemExit, KeyboardInterrupt) as error:
+            self._tell(f"{traceback.format_exc()}the app ended the process: {type(error).__name__}({error})")
         except Exception:  # as uvicorn's `auto` takes it: an app that knows no lifespan says so this way
+            if self._heard and self._tell_line is not None and self._told is not None:
+                self._tell_line(f"the app's lifespan raised, and is over\n{traceback.format_exc()}")
             self._tell(None)
         else:
             self._tell(None)
+
+    async def _receive(self) -> Message:
+        message = await self._events.get()
+        self._heard = True
+        return message
 
     async def _send(self, message: Message) -> None:
         kind = message["type"]
