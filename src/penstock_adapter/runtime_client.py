@@ -60,6 +60,9 @@ class _State(Enum):
     STOPPED = auto()
 
 
+# From so many bytes on, copying a chunk into its frame costs more than one more piece in a write.
+LARGE = 16 * 1024
+
 _EXPECTING_EVENT = (_State.POLLING, _State.POSTED)
 
 
@@ -137,6 +140,7 @@ class RuntimeSlot(asyncio.Protocol):
         self._retry_s = FIRST_RETRY_S
         self._invocation = NO_INVOCATION
         self._out: list[bytes] = []
+        self._large = False  # too much of it to be worth joining
         self._prelude = b""  # of a stream that has begun, until it leaves with the first bytes of the body
         self._write_paused = False
         self._headers: dict[bytes, bytes] = {}
@@ -177,8 +181,11 @@ class RuntimeSlot(asyncio.Protocol):
         """One chunk of a stream that has begun. It leaves with the next `flush`."""
         if self._prelude:
             self._begin_with(data)
-        else:
+        elif len(data) < LARGE:
             self._out.append(chunk(data))
+        else:
+            self._large = True
+            self._out += (b"%x\r\n" % len(data), data, b"\r\n")
 
     def end_stream(self) -> None:
         """The stream is complete."""
@@ -211,7 +218,11 @@ class RuntimeSlot(asyncio.Protocol):
         if self._prelude:
             self._begin_with(b"")
         if self._out and self._transport is not None:
-            self._transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
+            if self._large:
+                self._large = False
+                self._transport.writelines(self._out)
+            else:
+                self._transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
             self._out.clear()
 
     def _begin_with(self, first: bytes) -> None:

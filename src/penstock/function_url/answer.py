@@ -147,7 +147,7 @@ class UrlAnswer:
         phase = self._phase
         if phase is Phase.STREAMING:
             if not self._gone:
-                self._connection.write(self._frame(chunk))
+                self._relay(chunk)
         elif phase is Phase.PRELUDE:
             self._read_prelude(chunk)
         elif phase is Phase.BUFFERED:
@@ -212,6 +212,13 @@ class UrlAnswer:
         if not self._has_body:
             # The head is the whole answer: the client may send its next request before the function ends.
             self._release()
+
+    def _relay(self, data: bytes) -> None:
+        if self._chunked and data:
+            self._sent += len(data)
+            self._connection.write_chunk(data)
+        else:
+            self._connection.write(self._frame(data))
 
     def _frame(self, data: bytes) -> bytes:
         if not data or not self._has_body:

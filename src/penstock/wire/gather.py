@@ -13,12 +13,25 @@ from typing import Final
 class Outbox:
     """Writes for one transport."""
 
-    __slots__ = ("_held", "_parts", "_transport")
+    __slots__ = ("_held", "_large", "_parts", "_transport")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._parts: list[bytes] = []
         self._held = False
+        self._large = False
+
+    def write_large(self, *parts: bytes) -> None:
+        """The same for so many bytes that joining them would cost more than handing them over one by one."""
+        self._large = True
+        if not _GATHERING.depth:
+            self._parts += parts
+            self.flush()
+            return
+        if not self._parts or self._held:
+            self._held = False
+            _GATHERING.outboxes.append(self)
+        self._parts += parts
 
     def write(self, data: bytes) -> None:
         """Send `data` when the read that is being handled is done, or now when none is."""
@@ -48,7 +61,12 @@ class Outbox:
         self._held = False
         if self._parts:
             parts, self._parts = self._parts, []
-            if not self._transport.is_closing():
+            large, self._large = self._large, False
+            if self._transport.is_closing():
+                return
+            if large:
+                self._transport.writelines(parts)
+            else:
                 self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
 
 
