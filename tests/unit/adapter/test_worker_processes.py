@@ -13,14 +13,13 @@ import pytest
 from penstock_adapter.endpoint import OptionError
 from penstock_adapter.worker_processes import is_first, read_workers, share
 
-# Tells its number and slots, and lives until a line comes to its input, or a signal.
+# Tells its number and slots, and lives until a signal comes.
 WORKER = """
 import os, signal, sys
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit(3))
 sys.stdout.write(f"{os.getpid()} {os.environ['PENSTOCK_WORKER']} {os.environ['AWS_LAMBDA_MAX_CONCURRENCY']}\\n")
 sys.stdout.flush()
-if os.environ["PENSTOCK_WORKER"] == os.environ.get("ENDS"):
-    sys.exit(3)
 signal.pause()
 """
 PARENT = """
@@ -56,10 +55,10 @@ def test_share(slots: int, workers: int, parts: list[int]) -> None:
 
 
 @contextmanager
-def three(ends: str = "") -> Iterator["tuple[subprocess.Popen[str], dict[str, tuple[int, str]]]"]:
+def three() -> Iterator["tuple[subprocess.Popen[str], dict[str, tuple[int, str]]]"]:
     """The parent, and pid and slots of each worker by its number."""
     source = str(Path(__file__).parents[3] / "src")
-    variables = {**os.environ, "PYTHONPATH": source, "AWS_LAMBDA_MAX_CONCURRENCY": "64", "ENDS": ends}
+    variables = {**os.environ, "PYTHONPATH": source, "AWS_LAMBDA_MAX_CONCURRENCY": "64"}
     variables.pop("PENSTOCK_WORKER", None)
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, WORKER], env=variables, stdout=subprocess.PIPE, text=True
@@ -82,7 +81,8 @@ def test_they_share_the_slots_and_end_on_sigterm() -> None:
 
 
 def test_when_one_ends_all_end() -> None:
-    with three(ends="1") as (parent, _):
+    with three() as (parent, workers):
+        os.kill(workers["1"][0], signal.SIGUSR1)
         assert parent.wait(20) == 3
         assert parent.stdout
         assert parent.stdout.read() == ""
