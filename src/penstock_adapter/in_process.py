@@ -1,57 +1,37 @@
-"""`python -m penstock_adapter.in_process`: the ASGI app that the handler names, on the Runtime API in this process."""
+"""`python -m penstock_adapter.in_process`: the app that the handler names, on the Runtime API in this process.
 
-import asyncio
+Order is start-up time: register first, on a bare socket, and only then load the event loop, parsers and the app.
+"""
+
 import os
-import signal
 import sys
-from typing import cast
 
-from penstock_adapter.asgi_exchange import App, AsgiMode
-from penstock_adapter.handler import load_handler
-from penstock_adapter.lifespan import Lifespan
-from penstock_adapter.options import read_options
-from penstock_adapter.output import Output
-from penstock_adapter.process import new_event_loop
-from penstock_adapter.request_context import name_in_log_records
-from penstock_adapter.runtime_client import RuntimeClient
+from penstock_adapter.endpoint import OptionError, read_endpoint
+from penstock_adapter.registration import RegistrationError, send_registration
 
-
-async def _run(name: str) -> int:
-    options = read_options(os.environ)
-    output = Output(options.log_level, as_json=options.log_as_json)
-    name_in_log_records()
-    app = cast("App", load_handler(name))
-    lifespan = Lifespan(app)
-    state = lifespan.state if await lifespan.startup() else None
-    mode = AsgiMode(app, options, output, state)
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[int] = loop.create_future()
-
-    def end(code: int) -> None:
-        if not ended.done():
-            ended.set_result(code)
-
-    def gone(reason: str) -> None:
-        output.error(reason)
-        end(1)
-
-    client = RuntimeClient(
-        options.runtime_api, options.concurrency, mode.new_handler, output, gone, polls_ahead=options.polls_ahead
-    )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: client.drain(lambda: end(0)))
-    client.start()
-    try:
-        return await ended
-    finally:
-        client.close()
-        await lifespan.shutdown()
+# Of the internal extension, because Lambda sends SIGTERM only where there is one. Not the name of the file in
+# /opt/extensions, which registers for itself. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
+_EXTENSION_NAME = "penstock-in-process"
 
 
 def main() -> int:
-    sys.path.insert(0, os.environ.get("LAMBDA_TASK_ROOT", "/var/task"))
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        return runner.run(_run(os.environ["_HANDLER"]))
+    """Runs until stopped; returns the exit code. What keeps it from starting is told in the log and to the platform."""
+    environ = os.environ
+    if environ.get("LAMBDA_TASK_ROOT", "/var/task") not in sys.path:
+        sys.path.insert(0, environ.get("LAMBDA_TASK_ROOT", "/var/task"))
+    try:
+        api = read_endpoint("AWS_LAMBDA_RUNTIME_API", environ.get("AWS_LAMBDA_RUNTIME_API", ""))
+    except OptionError as error:
+        sys.stdout.write(f"ERROR {error}\n")
+        return 1
+    try:
+        registration = send_registration(api, _EXTENSION_NAME)
+    except RegistrationError as error:
+        sys.stdout.write(f"WARN {error}; at its end the app gets no SIGTERM\n")
+        registration = None
+    from penstock_adapter.asgi_process import run
+
+    return run(environ, api, registration)
 
 
 if __name__ == "__main__":

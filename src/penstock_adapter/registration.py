@@ -21,14 +21,14 @@ class RegistrationError(Exception):
     """The Extensions API did not take us; without it the environment cannot live."""
 
 
-def send_registration(api: Endpoint) -> socket.socket:
-    """Connects to `api`, sends the register request, and hands back the socket the answer will come on.
+def send_registration(api: Endpoint, name: str = EXTENSION_NAME) -> socket.socket:
+    """Connects to `api`, sends the register request of `name`, and hands back the socket the answer will come on.
 
     Raises `RegistrationError` when nothing listens there.
     """
     request = (
         f"POST /2020-01-01/extension/register HTTP/1.1\r\nhost: {api.netloc}\r\nconnection: close\r\n"
-        f"lambda-extension-name: {EXTENSION_NAME}\r\ncontent-length: {len(_BODY)}\r\n\r\n"
+        f"lambda-extension-name: {name}\r\ncontent-length: {len(_BODY)}\r\n\r\n"
     )
     try:
         connection = socket.create_connection((api.host, api.port), timeout=_CONNECT_TIMEOUT_S)
