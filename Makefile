@@ -11,7 +11,7 @@ FUZZ ?= 200
 help:
 	@echo "make demo     start examples/fastapi-streaming, stream it once, serve until Ctrl-C"
 	@echo "make test     everything that checks the project"
-	@echo "make conformance  the checklist of AWS's own suites for the APIs inside an environment"
+	@echo "make conformance  the checklists: APIs inside an environment, Function URLs, the web adapter"
 	@echo "make fuzz     try these APIs with $(FUZZ) times as much as the tests do"
 	@echo "make install  .venv with penstock in $(BIN)"
 	@echo "make clients  what only the real-client tests need"
@@ -61,6 +61,11 @@ lock: install
 	@pins=src/penstock/packaging/python_runtime/requirements.txt; { sed -n '/^#/p' $$pins; \
 		printf 'awslambdaric>=4.2,<5\nboto3\n' | $(BIN)/uv pip compile --upgrade --no-header --no-annotate \
 		--generate-hashes --universal --python-version 3.11 --quiet - ; } > $$pins.new && mv $$pins.new $$pins
+	@pins=src/penstock/packaging/adapter_layer/requirements.txt; { sed -n '/^#/p' $$pins; \
+		printf 'a2wsgi\nhttptools\norjson\nuvloop\n' | $(BIN)/uv pip compile --upgrade --no-header --no-annotate \
+		--generate-hashes --universal --python-version 3.11 --quiet - ; } > $$pins.new && mv $$pins.new $$pins
+	@pins=tools/clients/awscli.txt; printf 'awscli\n' | $(BIN)/uv pip compile --upgrade --no-header --no-annotate \
+		--generate-hashes --universal --python-version 3.11 --quiet - > $$pins.new && mv $$pins.new $$pins
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -18,6 +18,7 @@ from penstock.function_url import FunctionUrl
 from penstock.model.clock import Clock
 from penstock.model.function import Function
 from penstock.model.limits import MIN_INIT_TIMEOUT_S
+from penstock.packaging import adapter_layer
 from penstock.packaging.package import Package, build_package
 from penstock.router import Router
 from penstock.telemetry.access import AccessRecord
@@ -124,7 +125,7 @@ async def package_function(function: Function, settings: PlatformSettings, repor
     )
     for warning in package.warnings:
         reporter.warn(warning)
-    if package.runtime_root:
+    if package.runtime_root and not adapter_layer.is_named(function):
         _tell_memory(function, reporter)
     return package
 
