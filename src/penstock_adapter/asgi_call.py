@@ -288,8 +288,8 @@ def _tells_of_disconnect(error: BaseException) -> bool:
     while seen is not None:
         if isinstance(seen, ClientGoneError | asyncio.CancelledError):
             return True
-        if isinstance(seen, BaseExceptionGroup):
-            return all(_tells_of_disconnect(part) for part in seen.exceptions)
+        if isinstance(seen, BaseExceptionGroup) and all(_tells_of_disconnect(part) for part in seen.exceptions):
+            return True
         seen = seen.__cause__ or seen.__context__
     return False
 

@@ -26,26 +26,24 @@ def read_status(message: Mapping[str, object]) -> int:
 
 
 def read_headers(message: Mapping[str, object]) -> HeaderPairs:
-    """The headers of `http.response.start`, names in lower case. Raises TypeError or ValueError.
+    """The headers of `http.response.start`, names in lower case. Raises TypeError or ValueError with what is wrong.
 
     No message shows a value: it may be a cookie.
     """
-    headers: HeaderPairs = []
     given = message.get("headers", ())
     try:
-        for name, value in given:  # type: ignore[attr-defined]  # whatever the app has sent
-            headers.append((_lower(_as_bytes(name, "header name")), _checked(_as_bytes(value, "header value"), name)))
-    except TypeError as error:
-        if not isinstance(error, _WrongTypeError):
-            raise TypeError("ASGI headers must be pairs of name and value") from error
-        raise
-    return headers
+        pairs = [(name, value) for name, value in given]  # type: ignore[attr-defined]  # whatever the app has sent
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"ASGI headers must be pairs of name and value: {error}") from error
+    return [
+        (_lower(_as_bytes(name, "header name")), _checked(_as_bytes(value, "header value"), name))
+        for name, value in pairs
+    ]
 
 
 def read_body(message: Mapping[str, object]) -> bytes:
     """The body of `http.response.body`. Raises TypeError."""
-    body = message.get("body", b"")
-    return body if type(body) is bytes else _as_bytes(body, "body")
+    return _as_bytes(message.get("body", b""), "body")
 
 
 def content_length(headers: HeaderPairs) -> int | None:
@@ -58,14 +56,12 @@ def content_length(headers: HeaderPairs) -> int | None:
     return None
 
 
-class _WrongTypeError(TypeError):
-    """One that says all there is to say."""
-
-
 def _as_bytes(value: object, what: str) -> bytes:
+    if type(value) is bytes:
+        return value
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
-    raise _WrongTypeError(f"ASGI {what} must be bytes, not {type(value).__name__}")
+    raise TypeError(f"ASGI {what} must be bytes, not {type(value).__name__}")
 
 
 @lru_cache(maxsize=1024)
