@@ -14,7 +14,7 @@ from bench.peers.project import Project, build
 from bench.peers.sides import BARE, CHUNKS, JSON, STREAM, Side, sides
 
 ROUNDS: Final = 5
-SECONDS: Final = 2.0
+SECONDS: Final = 2  # whole ones: wrk takes no others
 CALLERS: Final = (1, 32, 64)
 FIRST_BYTE_CALLERS: Final = 64
 PACED: Final = "/stream?chunks=20&gap=0.02"
@@ -26,7 +26,7 @@ class Plan:
     """`rounds` of `seconds` for each side, endpoint and number of callers; sides whose name holds one of `only`."""
 
     rounds: int = ROUNDS
-    seconds: float = SECONDS
+    seconds: int = SECONDS
     callers: tuple[int, ...] = CALLERS
     only: tuple[str, ...] = ()
 
@@ -66,7 +66,7 @@ async def run(plan: Plan | None = None) -> list[str]:
 
 def _conditions(project: Project, plan: Plan) -> str:
     return (
-        f"load: {tool()}; {plan.rounds} rounds of {plan.seconds:g} s; the app on Python {project.python_version} on "
+        f"load: {tool()}; {plan.rounds} rounds of {plan.seconds} s; the app on Python {project.python_version} on "
         f"every side; ratios are of the same round's bare uvicorn, median (least to most)"
     )
 
@@ -153,7 +153,7 @@ def _first_byte_table(p50: dict[str, Row], p99: dict[str, Row], path: str) -> li
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.compare", description=__doc__)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--seconds", type=int, default=SECONDS)
     parser.add_argument("--callers", type=int, nargs="+", default=CALLERS)
     parser.add_argument("--only", nargs="+", default=(), metavar="WORD", help="sides whose name holds one of these")
     told = parser.parse_args()

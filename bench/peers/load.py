@@ -49,16 +49,16 @@ def tool() -> str:
     return "wrk" if shutil.which("wrk") else "callers of its own on uvloop, for wrk is not on PATH"
 
 
-async def load(url: str, callers: int, seconds: float) -> Load:
+async def load(url: str, callers: int, seconds: int) -> Load:
     """`callers` connections, each kept busy. Ends the bench when the load tool fails."""
     if not shutil.which("wrk"):
         told = await _callers(url, callers, seconds)
         return Load(told["answers"], told["answers"] / seconds, told["refused"] + told["failed"], 0)
-    output = await _run("wrk", "-t1", f"-c{callers}", f"-d{seconds:g}s", "--timeout", "10s", url)
+    output = await _run("wrk", "-t1", f"-c{callers}", f"-d{seconds}s", "--timeout", "10s", url)
     return read_wrk(output.decode())
 
 
-async def first_bytes(url: str, callers: int, seconds: float) -> FirstBytes:
+async def first_bytes(url: str, callers: int, seconds: int) -> FirstBytes:
     """Always by callers of our own: no load tool tells of first bytes."""
     told = await _callers(url, callers, seconds)
     return FirstBytes(told["first_ms"], told["refused"] + told["failed"])
@@ -76,7 +76,7 @@ def read_wrk(output: str) -> Load:
     return Load(answers, float(rate[1]) * answers / every if every else 0.0, refused, broken)
 
 
-async def _callers(url: str, callers: int, seconds: float) -> _Told:
+async def _callers(url: str, callers: int, seconds: int) -> _Told:
     words = ("-m", "bench.peers.caller", url, str(callers), str(seconds))
     told: _Told = orjson.loads(await _run(sys.executable, *words))
     return told
