@@ -29,6 +29,7 @@ class WrittenSlot:
     def __init__(self) -> None:
         self.told: list[tuple[str, object]] = []
         self.released = asyncio.Event()
+        self.answered = asyncio.Event()  # in one piece
         self.paused = False
         self.pause_at_flush: AsgiExchange | None = None
 
@@ -41,6 +42,7 @@ class WrittenSlot:
 
     def post_response(self, body: bytes) -> None:
         self.told.append(("response", orjson.loads(body)))
+        self.answered.set()
 
     def post_error(self, error_type: str, message: str) -> None:
         self.told.append(("error", (error_type, message)))
