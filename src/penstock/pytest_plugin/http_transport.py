@@ -99,7 +99,7 @@ class _AsyncBackend(httpcore.AsyncNetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.AsyncNetworkStream, thread: LoopThread) -> None:
+    def __init__(self, stream: ClientStream, thread: LoopThread) -> None:
         self._stream = stream
         self._thread = thread
 
@@ -108,12 +108,12 @@ class _Stream(httpcore.NetworkStream):
             return self._thread.call(self._stream.read(max_bytes, timeout), _later(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        with _writing():
-            self._thread.call(self._stream.write(buffer, timeout), _later(timeout))
+        if buffer:  # there is an empty one at the end of each request
+            with _writing():
+                self._thread.call(self._stream.write(buffer, timeout), _later(timeout))
 
     def close(self) -> None:
-        with _writing():
-            self._thread.call(self._stream.aclose(), _GRACE_S)
+        self._thread.soon(self._stream.close)
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
@@ -121,12 +121,12 @@ class _Stream(httpcore.NetworkStream):
         return self
 
     def get_extra_info(self, info: str) -> object:
-        return self._stream.get_extra_info(info)
+        return self._stream.readable if info == "is_readable" else None
 
 
 class _Backend(httpcore.NetworkBackend):
     def __init__(self, function: LocalFunction, thread: LoopThread) -> None:
-        self._backend = _AsyncBackend(function)
+        self._function = function
         self._thread = thread
 
     def connect_tcp(
@@ -138,11 +138,14 @@ class _Backend(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         try:
-            return _Stream(self._thread.call(self._backend.connect_tcp(host, port), _later(timeout)), self._thread)
+            return _Stream(self._thread.call(self._connect(), _later(timeout)), self._thread)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(str(error)) from error
         except RuntimeError as error:
             raise httpcore.ConnectError(str(error)) from error
+
+    async def _connect(self) -> ClientStream:
+        return self._function.open_connection()
 
 
 def _later(timeout: float | None) -> float | None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import ExitStack, asynccontextmanager
-from typing import Final, cast
+from typing import Final
 
 import httpx
 import orjson
@@ -14,9 +14,9 @@ from penstock.pytest_plugin.http_transport import AsyncLambdaTransport, LambdaTr
 from penstock.pytest_plugin.invoke import InvokeAnswer
 from penstock.pytest_plugin.local_function import LocalFunction, Settings
 from penstock.pytest_plugin.loop_thread import LoopThread
-from penstock_adapter.asgi_exchange import App
+from penstock_adapter.app_interface import as_asgi
 from penstock_adapter.endpoint import OptionError
-from penstock_adapter.handler import HandlerError, load_handler
+from penstock_adapter.handler import load_handler
 
 CONCURRENCY: Final = DEFAULT_CONCURRENCY_PER_VCPU["python"]
 TIMEOUT_S: Final = 30
@@ -71,7 +71,7 @@ class AsyncLambdaClient(httpx.AsyncClient):
 class LambdaApps:
     """`lambda_app(app)` is a client for tests without `async`, `lambda_app.async_client(app)` one for tests with it.
 
-    `app` is an ASGI app, or a text such as `main.app` as a template's Handler says it. `invoke_mode` is
+    `app` is an ASGI or WSGI app, or a text such as `main.app` as a template's Handler says it. `invoke_mode` is
     RESPONSE_STREAM or BUFFERED, `concurrency` the invocations at a time before others get 429, `timeout` the
     function's, in whole seconds. `environ` holds variables for the adapter, as AWS_LWA_REMOVE_BASE_PATH.
     All raise ValueError for what a template could not say, HandlerError for an app that cannot be loaded, and
@@ -83,7 +83,7 @@ class LambdaApps:
 
     def __call__(
         self,
-        app: App | str,
+        app: object,
         *,
         invoke_mode: str = InvokeMode.RESPONSE_STREAM,
         concurrency: int = CONCURRENCY,
@@ -103,7 +103,7 @@ class LambdaApps:
     @asynccontextmanager
     async def async_client(
         self,
-        app: App | str,
+        app: object,
         *,
         invoke_mode: str = InvokeMode.RESPONSE_STREAM,
         concurrency: int = CONCURRENCY,
@@ -126,7 +126,7 @@ class LambdaApps:
 
 
 def _function(
-    app: App | str, invoke_mode: str, concurrency: int, timeout: int, environ: Mapping[str, str] | None
+    app: object, invoke_mode: str, concurrency: int, timeout: int, environ: Mapping[str, str] | None
 ) -> LocalFunction:
     if invoke_mode not in list(InvokeMode):
         raise ValueError(f"invoke_mode={invoke_mode!r} is not {_either(InvokeMode)}")
@@ -135,11 +135,9 @@ def _function(
     settings = Settings(
         invoke_mode=InvokeMode(invoke_mode), concurrency=concurrency, timeout=timeout, environ=environ or {}
     )
-    loaded = load_handler(app) if isinstance(app, str) else app
-    if not callable(loaded):
-        raise HandlerError("Runtime.HandlerNotFound", f"{app!r} is not an ASGI app: it cannot be called")
+    loaded = as_asgi(load_handler(app) if isinstance(app, str) else app, concurrency)
     try:
-        return LocalFunction(cast("App", loaded), settings)
+        return LocalFunction(loaded, settings)
     except OptionError as error:
         raise ValueError(str(error)) from None
 

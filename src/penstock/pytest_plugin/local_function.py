@@ -27,6 +27,7 @@ from penstock.pytest_plugin.memory_pipe import connect
 from penstock.router import Router
 from penstock.wire.http_server import HttpConnection
 from penstock_adapter.asgi_exchange import App, AsgiMode
+from penstock_adapter.init_error import InitError
 from penstock_adapter.lifespan import Lifespan
 from penstock_adapter.options import Options, read_options
 from penstock_adapter.output import Output
@@ -36,6 +37,8 @@ REGION: Final = "us-east-1"
 _ACCOUNT: Final = "123456789012"
 # The address a client seems to come from, as pytest's own machine has one.
 _CLIENT: Final = ("127.0.0.1", 50_000)
+# What the adapter gives it on Lambda, where the environment then ends.
+_SHUTDOWN_S: Final = 2.0
 
 
 class StartupFailedError(Exception):
@@ -77,11 +80,12 @@ class LocalFunction:
             output.warn(warning)
         name_in_log_records()
         try:
-            state = self._lifespan.state if await self._lifespan.startup() else None
-        except Exception as error:
+            await self._start_app()
+        except BaseException:
             logging.setLogRecordFactory(self._make_record)
-            raise StartupFailedError(str(error)) from error
-        self._environment = MemoryEnvironment(AsgiMode(self._app, self._options, output, state), self._clock)
+            raise
+        self._mode = AsgiMode(self._app, self._options, output, self._lifespan.state)
+        self._environment = MemoryEnvironment(self._mode, self._clock)
         await self._environment.start()
         self._router.add(self._environment)
 
@@ -89,12 +93,28 @@ class LocalFunction:
         """Lets what runs end, for a moment, and runs the app's lifespan shutdown."""
         self._router.remove(self._environment)
         await self._environment.stop()
+        self._mode.close()
         for connection in list(self._connections):
             connection.transport.abort()
         while self._connections:  # noqa: ASYNC110 - within a few turns of the loop
             await asyncio.sleep(0)
-        await self._lifespan.shutdown()
+        try:
+            async with asyncio.timeout(_SHUTDOWN_S):
+                failure = await self._lifespan.shutdown()
+        except TimeoutError:
+            failure = f"not done within {_SHUTDOWN_S} s"
+        if failure is not None:
+            sys.stdout.write(f"the app's lifespan shutdown failed: {failure}\n")
         logging.setLogRecordFactory(self._make_record)
+
+    async def _start_app(self) -> None:
+        try:
+            async with asyncio.timeout(self.timeout):
+                await self._lifespan.startup()
+        except TimeoutError:
+            raise StartupFailedError(f"no answer to lifespan.startup within {self.timeout} s") from None
+        except InitError as error:
+            raise StartupFailedError("".join([f"{error}\n", *error.stack]).rstrip()) from None
 
     def open_connection(self) -> ClientStream:
         """A new connection to the Function URL."""

@@ -3,10 +3,10 @@
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Final, TypeVar
 
-from penstock_adapter.process import new_event_loop
+from penstock_adapter.event_loop import new_event_loop
 
 T = TypeVar("T")
 
@@ -36,6 +36,11 @@ class LoopThread:
                 raise
             future.cancel()
             raise TimeoutError("the app's event loop did not come back in time: does something block it?") from None
+
+    def soon(self, callback: Callable[[], object]) -> None:
+        """Runs `callback` in the loop, without waiting for it; after `close` nothing is left to run it for."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback)
 
     def close(self) -> None:
         """Cancels what still runs. A loop that is blocked for good is left to the end of the process."""

@@ -12,10 +12,8 @@ from penstock.runtime_api.api import RuntimeApi
 from penstock.runtime_api.running import Outcome
 from penstock.wire.http_server import HttpConnection
 from penstock_adapter.asgi_exchange import AsgiMode
+from penstock_adapter.asgi_process import DRAIN_S
 from penstock_adapter.runtime_client import RuntimeClient, RuntimeSlot
-
-# How long the invocations still in hand at the end may take (assumed: a test has read what it wanted by then).
-_DRAIN_S: Final = 2.0
 
 
 class _MemorySlot(RuntimeSlot):
@@ -57,11 +55,11 @@ class MemoryEnvironment:
             await asyncio.sleep(0)
 
     async def stop(self) -> None:
-        """Lets what runs end, for a moment, and closes every connection."""
+        """Lets what runs end, for as long as at the end of an environment, and closes every connection."""
         if self._api.running:
             self._idle.clear()
             try:
-                async with asyncio.timeout(_DRAIN_S):
+                async with asyncio.timeout(DRAIN_S):
                     await self._idle.wait()
             except TimeoutError:
                 self._api.abort(FunctionError("Runtime.ExitError", "the test is over"))

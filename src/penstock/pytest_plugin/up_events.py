@@ -1,9 +1,11 @@
 """What `penstock up --json` says, read in a thread of its own so that its stdout never fills up."""
 
 import json
-import subprocess
 import threading
-from typing import Final, TypedDict, cast
+from typing import TYPE_CHECKING, Final, TypedDict, cast
+
+if TYPE_CHECKING:
+    import subprocess
 
 
 class Ready(TypedDict):
