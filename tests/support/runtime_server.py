@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from support.streams import StreamServer, parse_head, within
 
 _RUNTIME = "/2018-06-01/runtime/invocation/"
+_INIT_ERROR = "/2018-06-01/runtime/init/error"
 _EXTENSION = "/2020-01-01/extension/"
 
 
@@ -127,6 +128,7 @@ class RuntimeServer(StreamServer):
         )
         self.init_errors: list[tuple[dict[str, str], bytes]] = []
         self.registered = asyncio.Event()
+        self.init_errors: asyncio.Queue[tuple[dict[str, str], bytes]] = asyncio.Queue()
         self.event_next_asked = asyncio.Event()
         self.release_event_next = asyncio.Event()
         self.parked: asyncio.Queue[Poll] = asyncio.Queue()
@@ -165,6 +167,9 @@ class RuntimeServer(StreamServer):
                 await self._serve_poll(head, reader, writer)
             elif path.startswith(_RUNTIME):
                 await self._serve_post(path.removeprefix(_RUNTIME), headers, head, reader, writer)
+            elif path == _INIT_ERROR:
+                self.init_errors.put_nowait((headers, await reader.readexactly(int(headers["content-length"]))))
+                writer.write(_answer(202, b'{"status":"OK"}\n'))
             elif path == f"{_EXTENSION}register":
                 body = await reader.readexactly(int(headers["content-length"]))
                 self.registrations.append((headers, body))
