@@ -128,7 +128,7 @@ class RuntimeServer(StreamServer):
         )
         self.init_errors: list[tuple[dict[str, str], bytes]] = []
         self.registered = asyncio.Event()
-        self.init_errors: asyncio.Queue[tuple[dict[str, str], bytes]] = asyncio.Queue()
+        self.runtime_errors: asyncio.Queue[tuple[dict[str, str], bytes]] = asyncio.Queue()
         self.event_next_asked = asyncio.Event()
         self.release_event_next = asyncio.Event()
         self.parked: asyncio.Queue[Poll] = asyncio.Queue()
@@ -168,7 +168,7 @@ class RuntimeServer(StreamServer):
             elif path.startswith(_RUNTIME):
                 await self._serve_post(path.removeprefix(_RUNTIME), headers, head, reader, writer)
             elif path == _INIT_ERROR:
-                self.init_errors.put_nowait((headers, await reader.readexactly(int(headers["content-length"]))))
+                self.runtime_errors.put_nowait((headers, await reader.readexactly(int(headers["content-length"]))))
                 writer.write(_answer(202, b'{"status":"OK"}\n'))
             elif path == f"{_EXTENSION}register":
                 body = await reader.readexactly(int(headers["content-length"]))
