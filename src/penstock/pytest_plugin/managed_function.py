@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -26,6 +27,14 @@ _STOP_S: Final = 15.0
 _LOG_PAUSE_S: Final = 0.05
 _TAIL: Final = 30
 """Lines of what `penstock up` said that are shown when it fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Where `penstock up` keeps the logs of a stack, and whether they stay when it has ended."""
+
+    folder: Path
+    keep: bool
 
 
 def read_start_timeout(text: str) -> float:
@@ -45,15 +54,26 @@ class ManagedFunction:
     `urls` and `outputs` are by logical id; `aws_endpoint` is for `boto3.client("lambda", endpoint_url=...)`.
     """
 
-    def __init__(self, process: "subprocess.Popen[str]", events: UpEvents, state: Path, *, keep: bool) -> None:
-        ready = events.ready
-        self.urls: Mapping[str, str] = ready["urls"]
-        self.outputs: Mapping[str, str] = ready["outputs"]
-        self.aws_endpoint: str = ready["awsEndpoint"]
+    def __init__(self, process: "subprocess.Popen[str]", state: "_State") -> None:
         self._process = process
-        self._events = events
+        self._events = UpEvents(process)
         self._state = state
-        self._keep = keep
+
+    def wait_until_ready(self, seconds: float) -> str | None:
+        """None once it serves; else why it does not. The fixture has waited already."""
+        return self._events.wait_until_ready(seconds)
+
+    @property
+    def urls(self) -> Mapping[str, str]:
+        return self._events.ready["urls"]
+
+    @property
+    def outputs(self) -> Mapping[str, str]:
+        return self._events.ready["outputs"]
+
+    @property
+    def aws_endpoint(self) -> str:
+        return self._events.ready["awsEndpoint"]
 
     @property
     def url(self) -> str:
@@ -67,7 +87,7 @@ class ManagedFunction:
         """The lines that functions and their extensions wrote so far, or those of one logical id. A line is here a
         moment after it was written: `wait_for_log` waits.
         """
-        paths = sorted(self._state.glob("logs/*.jsonl"))
+        paths = sorted(self._state.folder.glob("logs/*.jsonl"))
         lines: list[str] = []
         for path in paths:
             if function in (None, path.stem):
@@ -89,10 +109,10 @@ class ManagedFunction:
 
     def stop(self) -> None:
         """Ends everything that was brought up. A second call does nothing."""
-        end(self._process)
+        _end(self._process)
         self._events.close()
-        if not self._keep:
-            shutil.rmtree(self._state, ignore_errors=True)
+        if not self._state.keep:
+            shutil.rmtree(self._state.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +145,7 @@ class ManagedFunctions:
         """Returns once it serves; fails the test when it cannot start, with the function's own last lines.
 
         `template` is seen from pytest's root folder. `environments` is their number for each function, None for the
-        template's own. `parameters` are the template's, `variables` the functions' environment variables that change,
+        template's own. `parameters` are the template's, `variables` change environment variables that the template names,
         `options` more of `penstock up`. A `stack_name` of the caller's keeps its logs in `.penstock`.
         """
         path = self._root / template
@@ -140,8 +160,8 @@ class ManagedFunctions:
                 file = Path(folder) / "variables.json"
                 file.write_text(json.dumps({"Parameters": dict(variables)}))
                 command += ["--env-vars", str(file)]
-            process, events = self._start(path, command, Path(folder) / "stderr")
-        function = ManagedFunction(process, events, _state_folder(path, stack), keep=stack_name is not None)
+            state = _State(_state_folder(path, stack), keep=stack_name is not None)
+            function = self._start(path, command, Path(folder) / "stderr", state)
         self._running.append(function)
         return function
 
@@ -154,7 +174,7 @@ class ManagedFunctions:
             thread.join()
         self._running = []
 
-    def _start(self, template: Path, options: Sequence[str], errors: Path) -> "tuple[subprocess.Popen[str], UpEvents]":
+    def _start(self, template: Path, options: Sequence[str], errors: Path, state: "_State") -> ManagedFunction:
         module = ["-P", "-m", "penstock.pytest_plugin.up_process"]
         fixed = ["up", str(template), "--json", "--port", "0", "--aws-port", "0", "--drain", str(_DRAIN_S)]
         with errors.open("w") as stderr:
@@ -167,21 +187,20 @@ class ManagedFunctions:
                 text=True,
                 start_new_session=True,  # a Ctrl-C is for the test run, which then ends us
             )
-        events = UpEvents(process)
+        function = ManagedFunction(process, state)
         try:
-            failure = events.wait_until_ready(self._start_timeout)
+            failure = function.wait_until_ready(self._start_timeout)
         except BaseException:  # Ctrl-C
-            end(process)
+            function.stop()
             raise
         if failure is not None:
-            end(process)
-            events.close()
+            function.stop()
             told = errors.read_text().splitlines()[-_TAIL:]
             pytest.fail("\n".join([f"penstock up {template}: {failure}", *told]), pytrace=False)
-        return process, events
+        return function
 
 
-def end(process: "subprocess.Popen[str]") -> None:
+def _end(process: "subprocess.Popen[str]") -> None:
     """Ends `penstock up`, and with it all that it started."""
     assert process.stdin is not None
     process.stdin.close()  # it ends with us, see up_process
@@ -193,7 +212,7 @@ def end(process: "subprocess.Popen[str]") -> None:
 
 
 def _state_folder(template: Path, stack: str) -> Path:
-    """Where `penstock up` keeps the logs of a stack: beside the template, or beside the folder `sam build` wrote."""
+    """Beside the template, or beside the folder that `sam build` wrote."""
     folder = template.absolute().parent if template.is_file() else template.absolute()
     if folder.parts[-2:] == (".aws-sam", "build"):
         folder = folder.parent.parent
