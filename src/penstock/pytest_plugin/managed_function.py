@@ -145,8 +145,8 @@ class ManagedFunctions:
         """Returns once it serves; fails the test when it cannot start, with the function's own last lines.
 
         `template` is seen from pytest's root folder. `environments` is their number for each function, None for the
-        template's own. `parameters` are the template's, `variables` change environment variables that the template names,
-        `options` more of `penstock up`. A `stack_name` of the caller's keeps its logs in `.penstock`.
+        template's own. `parameters` are the template's, `variables` change environment variables that it names,
+        `options` are more of `penstock up`. A `stack_name` of the caller's keeps its logs in `.penstock`.
         """
         path = self._root / template
         stack = stack_name or f"test-{uuid.uuid4().hex[:12]}"

@@ -57,9 +57,11 @@ class UpEvents:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._take(json.loads(line))
-        self._settled.set()
+        try:
+            for line in self._process.stdout:
+                self._take(json.loads(line))
+        finally:
+            self._settled.set()
 
     def _take(self, event: dict[str, object]) -> None:
         if event["event"] == "ready":
