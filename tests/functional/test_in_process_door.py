@@ -1,6 +1,8 @@
 """In-process mode behind a real Function URL, router and Runtime API: streams, backpressure, timeouts, many at once."""
 
 import asyncio
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -206,3 +208,27 @@ async def test_errors_before_and_after_the_start() -> None:
         assert b"0\r\n\r\n" not in await line.rest()  # cut short, so that the client knows
         assert rig.log.count("LookupError: no such thing\n\n") == 2
         await rig.all_free()
+
+
+async def test_a_wsgi_app_whose_client_is_gone_ends_and_frees_its_slot() -> None:
+    """Its thread must not wait for ever on an answer that nobody takes."""
+    ended: list[int] = []
+    go_on = threading.Event()
+
+    def app(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [("content-type", "text/plain")])
+        yield b"first"
+        go_on.wait(20)
+        for number in range(100):
+            yield b"piece %d" % number
+        ended.append(1)
+
+    async with AppRig(app, slots=1) as rig:
+        line = (await rig.url.client()).send(get("/"))
+        await line.head()
+        assert await line.chunk() == b"first"
+        rig.url.clock.advance(3600)
+        await until(lambda: "the invocation timed out" in rig.log)
+        go_on.set()
+        await rig.all_free()
+        assert ended == [1]
