@@ -23,7 +23,7 @@ from penstock.model.limits import MAX_URL_HEADER_BYTES, MIN_MEMORY_MIB
 from penstock.pytest_plugin.client_stream import ClientStream
 from penstock.pytest_plugin.invoke import EventSink, InvokeAnswer
 from penstock.pytest_plugin.memory_environment import MemoryEnvironment
-from penstock.pytest_plugin.memory_pipe import connect
+from penstock_adapter.memory_pipe import connect
 from penstock.router import Router
 from penstock.wire.http_server import HttpConnection
 from penstock_adapter.asgi_exchange import App, AsgiMode

@@ -96,9 +96,9 @@ class MemoryTransport(asyncio.Transport):
         peer = self.peer
         if self._lost or (self._size and not peer._reading):
             return
-        data, self._waiting, self._size = b"".join(self._waiting), [], 0
-        if data and not peer._closing:
-            peer._protocol.data_received(data)
+        waiting, self._waiting, self._size = self._waiting, [], 0
+        if waiting and not peer._closing:
+            peer._protocol.data_received(waiting[0] if len(waiting) == 1 else b"".join(waiting))
         if self._full and self._size <= self._low and not self._lost:
             self._full = False
             self._protocol.resume_writing()
