@@ -23,7 +23,7 @@ _ENDING_S: Final = 10.0
 
 @dataclass(slots=True)
 class Tally:
-    """What all callers have seen. `first_ms` has one entry an answer of status 200."""
+    """What all callers have seen. `first_ms` has one entry for each answer of status 200 that has a body."""
 
     until: float
     answers: int = 0
@@ -71,7 +71,8 @@ class _Caller(asyncio.Protocol):
         self._open = False
         if status == 200:
             tally.answers += 1
-            tally.first_ms.append((self._first_at - self._sent_at) * 1000)
+            if self._first_at:
+                tally.first_ms.append((self._first_at - self._sent_at) * 1000)
         elif status == 429:
             tally.refused += 1
         else:
