@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from penstock_adapter.asgi_message import HeaderPairs
 from penstock_adapter.compression import GzipBody, accepts_gzip, compressed, is_compressible, varying
-from penstock_adapter.http_answer import buffered_answer, error_status_message
+from penstock_adapter.http_answer import ResponseHeaders, buffered_answer, error_status_message
 from penstock_adapter.http_event import HttpRequest
 from penstock_adapter.options import Options
 from penstock_adapter.runtime_client import RuntimeSlot
@@ -28,7 +27,7 @@ class BufferedAnswer:
         options: Options,
         request: HttpRequest,
         status: int,
-        headers: HeaderPairs,
+        headers: ResponseHeaders,
         pause: Callable[[], None],
         resume: Callable[[], None],
     ) -> None:

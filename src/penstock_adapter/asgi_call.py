@@ -12,9 +12,8 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from penstock_adapter.asgi_answer import BODILESS, BufferedAnswer
-from penstock_adapter.asgi_message import content_length, read_body, read_headers, read_status
+from penstock_adapter.asgi_message import read_body, read_head
 from penstock_adapter.asgi_types import App, Message
-from penstock_adapter.http_answer import prelude
 from penstock_adapter.http_event import HttpRequest
 from penstock_adapter.options import Options
 from penstock_adapter.output import Output
@@ -88,7 +87,10 @@ class AsgiCall:
         self._task: asyncio.Task[None] | None = None
 
     def start(self, scope: dict[str, object]) -> None:
+        # What the app sends before it first waits asks for no turn of the loop.
+        self._flushing = True
         self._task = _start(self._run(scope), self._loop, self._mode.context.copy())
+        self._flush()
 
     # --- from the slot ---
 
@@ -159,13 +161,12 @@ class AsgiCall:
 
     def _begin(self, message: Message) -> None:
         mode, request = self._mode, self._request
-        status = read_status(message)
-        headers = read_headers(message)
+        status, headers, length, prelude = read_head(message)
         self._bodiless = request.method == "HEAD" or status in BODILESS
-        self._length = None if self._bodiless else content_length(headers)
+        self._length = None if self._bodiless else length
         self._started = True
         if mode.streaming and status not in mode.options.error_statuses:
-            self._slot.begin_stream(prelude(status, headers))
+            self._slot.begin_stream(prelude)
             self._flush_soon(0)
         else:
             self._buffered = BufferedAnswer(self._slot, mode.options, request, status, headers, self.pause, self.resume)

@@ -4,41 +4,56 @@ https://asgi.readthedocs.io/en/latest/specs/www.html#response-start-send-event; 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
-HeaderPairs: TypeAlias = list[tuple[bytes, bytes]]
+from penstock_adapter.http_answer import prelude
+
+HeaderPairs: TypeAlias = tuple[tuple[bytes, bytes], ...]
 
 # RFC 9110, sections 5.1 and 5.5: a name is a token, and nothing in a value may end its line.
 _is_token: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 _control_in: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]").search
 
-
-def read_status(message: Mapping[str, object]) -> int:
-    """The status of `http.response.start`. Raises TypeError or ValueError with what is wrong."""
-    status = message.get("status")
-    if not isinstance(status, int):
-        raise TypeError(f"ASGI status must be an int, not {type(status).__name__}")
-    if not 200 <= status <= 599:
-        raise ValueError(f"ASGI status must be from 200 to 599, not {status:d}")
-    return int(status)
+# An app has few kinds of head, and sends each again and again: those up to this size are worth keeping, so many at a
+# time. Both `assumed`.
+_REPEATED_BYTES: Final = 512
+_HEADS_KEPT: Final = 256
 
 
-def read_headers(message: Mapping[str, object]) -> HeaderPairs:
-    """The headers of `http.response.start`, names in lower case. Raises TypeError or ValueError with what is wrong.
+class Head(NamedTuple):
+    """`http.response.start`, checked: names in lower case, the content-length if there is one, and the prelude."""
+
+    status: int
+    headers: HeaderPairs
+    length: int | None
+    prelude: bytes
+
+
+_kept: Final[dict[tuple[object, ...], Head]] = {}
+
+
+def read_head(message: Mapping[str, object]) -> Head:
+    """What `http.response.start` says. Raises TypeError or ValueError with what is wrong.
 
     No message shows a value: it may be a cookie.
     """
-    given = message.get("headers", ())
+    status = message.get("status")
+    pairs = _pairs(message.get("headers", ()))
+    key = (status, pairs)
     try:
-        pairs = [(name, value) for name, value in given]  # type: ignore[attr-defined]  # whatever the app has sent
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"ASGI headers must be pairs of name and value: {error}") from error
-    return [
-        (_lower(_as_bytes(name, "header name")), _checked(_as_bytes(value, "header value"), name))
-        for name, value in pairs
-    ]
+        known = _kept.get(key)
+    except TypeError:  # a header in a list, or in bytes that can change
+        return _read(status, pairs)
+    if known is not None:
+        return known
+    head = _read(status, pairs)
+    if _is_repeated(head.headers):
+        if len(_kept) >= _HEADS_KEPT:
+            _kept.clear()
+        _kept[key] = head
+    return head
 
 
 def read_body(message: Mapping[str, object]) -> bytes:
@@ -46,8 +61,46 @@ def read_body(message: Mapping[str, object]) -> bytes:
     return _as_bytes(message.get("body", b""), "body")
 
 
-def content_length(headers: HeaderPairs) -> int | None:
-    """What the response says of its length, None if nothing. Raises ValueError for what is not a length."""
+def _pairs(headers: object) -> tuple[object, ...]:
+    if isinstance(headers, Iterable):
+        return tuple(headers)
+    raise TypeError(f"ASGI headers must be pairs of name and value, not {type(headers).__name__}")
+
+
+def _read(status: object, pairs: tuple[object, ...]) -> Head:
+    checked = _status(status)
+    headers = tuple([_header(pair) for pair in pairs])
+    return Head(checked, headers, _content_length(headers), prelude(checked, headers))
+
+
+def _is_repeated(headers: HeaderPairs) -> bool:
+    """A head with a cookie is one client's alone."""
+    return (
+        sum(_REPEATED_BYTES + 1 if name == b"set-cookie" else len(value) for name, value in headers) <= _REPEATED_BYTES
+    )
+
+
+def _status(status: object) -> int:
+    if not isinstance(status, int):
+        raise TypeError(f"ASGI status must be an int, not {type(status).__name__}")
+    if not 200 <= status <= 599:
+        raise ValueError(f"ASGI status must be from 200 to 599, not {status:d}")
+    return int(status)
+
+
+def _header(pair: object) -> tuple[bytes, bytes]:
+    try:
+        name, value = cast("tuple[object, object]", pair)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"ASGI headers must be pairs of name and value: {error}") from error
+    known = _lower(_as_bytes(name, "header name"))
+    checked = _as_bytes(value, "header value")
+    if _control_in(checked):
+        raise ValueError(f"Invalid HTTP header value of {known.decode()}: a control byte")
+    return known, checked
+
+
+def _content_length(headers: HeaderPairs) -> int | None:
     for name, value in headers:
         if name == b"content-length":
             if not value.isdigit():
@@ -69,9 +122,3 @@ def _lower(name: bytes) -> bytes:
     if not _is_token(name):
         raise ValueError(f"Invalid HTTP header name: {name[:100]!r}")
     return name.lower()
-
-
-def _checked(value: bytes, name: object) -> bytes:
-    if _control_in(value):
-        raise ValueError(f"Invalid HTTP header value of {name!r}: a control byte")
-    return value

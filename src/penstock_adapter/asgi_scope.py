@@ -4,10 +4,11 @@ https://asgi.readthedocs.io/en/latest/specs/www.html#http-connection-scope
 """
 
 from collections.abc import Mapping, MutableMapping
+from functools import lru_cache
 from typing import Final, TypeAlias
 from urllib.parse import quote, unquote
 
-from penstock_adapter.http_event import HttpRequest
+from penstock_adapter.http_event import Fields, HttpRequest
 
 Scope: TypeAlias = MutableMapping[str, object]
 
@@ -31,51 +32,56 @@ class ScopeMaker:
 
     def scope(self, request: HttpRequest) -> dict[str, object]:
         """The scope of one request."""
-        headers = request.headers
+        fields = request.fields
         target, _, query = request.target.partition("?")
-        if "host" not in headers:
-            headers = {"host": [self._default_host], **headers}
-        scheme = _scheme(headers)
+        if b"host" not in fields:
+            fields = {b"host": (self._default_host.encode(),), **fields}
+        scheme = _scheme(fields.get(b"x-forwarded-proto"))
         scope: dict[str, object] = {
             "type": "http",
             "asgi": _ASGI,
             "http_version": "1.1",
-            "server": _server(headers["host"][0], scheme),
-            "client": _client(headers.get("x-forwarded-for")),
+            "server": _server(fields[b"host"][0], scheme),
+            "client": _client(fields.get(b"x-forwarded-for")),
             "scheme": scheme,
             "method": request.method.upper(),
             "root_path": self._root_path,
             "path": self._root_path + (unquote(target) if "%" in target else target),
             "raw_path": self._raw_root + target.encode(),
             "query_string": query.encode(),
-            "headers": _header_pairs(headers, len(request.body)),
+            "headers": _header_pairs(fields, len(request.body)),
         }
         if self._state is not None:
             scope["state"] = dict(self._state)
         return scope
 
 
-def _header_pairs(headers: Mapping[str, list[str]], length: int) -> list[tuple[bytes, bytes]]:
-    pairs = [(name.encode(), value.encode("utf-8", "replace")) for name, values in headers.items() for value in values]
+def _header_pairs(fields: Fields, length: int) -> list[tuple[bytes, bytes]]:
+    pairs = [(name, value) for name, values in fields.items() for value in values]
     pairs.append((b"content-length", b"%d" % length))
     return pairs
 
 
-def _scheme(headers: Mapping[str, list[str]]) -> str:
-    said = headers.get("x-forwarded-proto")
-    scheme = said[-1].strip() if said else "http"
+# Few schemes, hosts and clients are seen, again and again.
+
+
+@lru_cache(maxsize=64)
+def _scheme(said: tuple[bytes, ...] | None) -> str:
+    scheme = said[-1].decode("latin-1").strip() if said else "http"
     return scheme if scheme in _DEFAULT_PORTS else "http"
 
 
-def _server(host: str, scheme: str) -> tuple[str, int]:
-    name, port = _host_and_port(host)
+@lru_cache(maxsize=256)
+def _server(host: bytes, scheme: str) -> tuple[str, int]:
+    name, port = _host_and_port(host.decode())
     return name, port or _DEFAULT_PORTS[scheme]
 
 
-def _client(forwarded: list[str] | None) -> tuple[str, int]:
+@lru_cache(maxsize=256)
+def _client(forwarded: tuple[bytes, ...] | None) -> tuple[str, int]:
     """The address the platform saw: the last of the chain, because everything before it is the client's word."""
     if forwarded:
-        for address in reversed(",".join(forwarded).split(",")):
+        for address in reversed(b",".join(forwarded).decode().split(",")):
             host, port = _host_and_port(address.strip())
             if host and host != _PROXY:
                 return host, port

@@ -7,7 +7,6 @@ the two pages named in `http_event`. The rule for text or base64 is LWA's (lambd
 import re
 from binascii import b2a_base64
 from collections.abc import Sequence
-from functools import lru_cache
 
 from penstock_adapter.codec import dumps, loads
 from penstock_adapter.http_event import EventKind
@@ -18,8 +17,6 @@ ResponseHeaders = Sequence[tuple[bytes, bytes]]
 _HOP_BY_HOP = frozenset(
     (b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade")
 )
-# Heads up to this size are worth keeping (assumed): an app has few, and sends each again and again.
-_REPEATED_BYTES = 512
 _TEXT_TYPES = ("text", "application/json", "application/javascript", "application/xml", "application/yaml")
 _TEXT_SUFFIXES = ("+xml", "+yaml", "+json")
 _CHARSET = re.compile(r"""(;\s*charset\s*=\s*)("?)([^";\s]+)\2""", re.IGNORECASE)
@@ -56,19 +53,6 @@ def prelude(status: int, headers: ResponseHeaders) -> bytes:
     joined = _joined(fields)
     joined.setdefault("content-type", "application/octet-stream")
     return dumps({"statusCode": status, "headers": joined, "cookies": cookies})
-
-
-def repeated_prelude(status: int, headers: ResponseHeaders) -> bytes:
-    """The same, kept for an app's few kinds of head: those without cookies, and short."""
-    key = tuple(headers)
-    if sum(len(value) for _, value in key) > _REPEATED_BYTES:
-        return prelude(status, headers)
-    return _kept_prelude(status, key)
-
-
-@lru_cache(maxsize=256)
-def _kept_prelude(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    return prelude(status, headers)
 
 
 def buffered_answer(kind: EventKind, status: int, headers: ResponseHeaders, body: bytes) -> bytes:

@@ -196,7 +196,7 @@ class TestMessages:
             ({"status": 200, "headers": [b"a"]}, "not enough values to unpack"),
             ({"status": 200, "headers": 5}, "ASGI headers must be pairs of name and value"),
             ({"status": 200, "headers": [(b"a b", b"c")]}, "Invalid HTTP header name: b'a b'"),
-            ({"status": 200, "headers": [(b"a", b"s3cret\r\nb: c")]}, "Invalid HTTP header value of b'a'"),
+            ({"status": 200, "headers": [(b"a", b"s3cret\r\nb: c")]}, "Invalid HTTP header value of a"),
             ({"status": 200, "headers": [(b"content-length", b"ten")]}, "content-length is not a number"),
         ],
     )
