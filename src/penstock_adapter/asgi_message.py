@@ -6,7 +6,7 @@ https://asgi.readthedocs.io/en/latest/specs/www.html#response-start-send-event; 
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from penstock_adapter.http_answer import prelude
 
