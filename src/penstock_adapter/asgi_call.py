@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from penstock_adapter.app_errors import ClientGoneError, exit_code, tells_of_disconnect
 from penstock_adapter.asgi_answer import BODILESS, BufferedAnswer
 from penstock_adapter.asgi_message import read_body, read_head
 from penstock_adapter.asgi_types import App, Message
@@ -30,10 +31,6 @@ _CHUNK_WEIGHT: Final = 64
 _ERROR_HEADERS: Final = [(b"content-type", b"text/plain; charset=utf-8")]
 
 APP_FAILED: Final = "Function.AppError"
-
-
-class ClientGoneError(OSError):
-    """What `send` raises when nobody takes the rest of the answer, as the standard asks since its version 2.4."""
 
 
 class CallMode(Protocol):
@@ -237,7 +234,7 @@ class AsgiCall:
 
     def _failed(self, error: BaseException) -> None:
         """As uvicorn does: logged with its traceback; a 500 when nothing was sent, else the answer is cut short."""
-        if self._gone and _tells_of_disconnect(error):
+        if self._gone and tells_of_disconnect(error):
             return
         if isinstance(error, SystemExit | KeyboardInterrupt) and self._mode.on_exit is not None:
             code = error.code if isinstance(error, SystemExit) else 1
@@ -275,24 +272,6 @@ class AsgiCall:
         else:
             self._drop_buffered()
             self._slot.post_error(APP_FAILED, reason)
-
-
-def exit_code(error: BaseException) -> int:
-    """The code a process ends with for an exception that ends it: https://docs.python.org/3/library/sys.html#sys.exit"""
-    code = error.code if isinstance(error, SystemExit) else 1
-    return code if isinstance(code, int) else int(code is not None)
-
-
-def _tells_of_disconnect(error: BaseException) -> bool:
-    """Whether it comes of ours: frameworks wrap it, or raise their own in its place."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ClientGoneError | asyncio.CancelledError):
-            return True
-        if isinstance(seen, BaseExceptionGroup) and all(_tells_of_disconnect(part) for part in seen.exceptions):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
 
 
 def _start(

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
+from penstock_adapter.app_errors import exit_code
 from penstock_adapter.app_interface import as_asgi
-from penstock_adapter.asgi_call import exit_code
 from penstock_adapter.asgi_exchange import AsgiMode
 from penstock_adapter.asgi_types import App
 from penstock_adapter.endpoint import Endpoint, OptionError

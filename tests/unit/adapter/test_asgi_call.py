@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from penstock_adapter.asgi_call import ClientGoneError, exit_code
+from penstock_adapter.app_errors import ClientGoneError, exit_code
 from penstock_adapter.asgi_types import Message, Receive, Send
 from penstock_adapter.request_context import request_id
 from support.asgi_calls import Desk, invocation
