@@ -4,19 +4,14 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from penstock_adapter.adapter import Adapter
 from penstock_adapter.endpoint import OptionError, read_endpoint
+from penstock_adapter.event_loop import new_event_loop
 from penstock_adapter.extension import CONFIG_INVALID, tell_init_error
 from penstock_adapter.options import read_options
 from penstock_adapter.output import Output
-
-new_event_loop: Callable[[], asyncio.AbstractEventLoop]
-try:
-    from uvloop import new_event_loop
-except ImportError:  # pragma: no cover - a layer built for a machine without wheels
-    new_event_loop = asyncio.new_event_loop
 
 
 def run(registration: socket.socket, environ: Mapping[str, str]) -> int:

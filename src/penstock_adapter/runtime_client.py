@@ -140,6 +140,7 @@ class RuntimeSlot(asyncio.Protocol):
         self._retry_s = FIRST_RETRY_S
         self._invocation = NO_INVOCATION
         self._out: list[bytes] = []
+        self._begun = False  # some of the answer has left
         self._large = False  # too much of it to be worth joining
         self._prelude = b""  # of a stream that has begun, until it leaves with the first bytes of the body
         self._write_paused = False
@@ -224,6 +225,7 @@ class RuntimeSlot(asyncio.Protocol):
             else:
                 self._transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
             self._out.clear()
+            self._begun = True
 
     def _begin_with(self, first: bytes) -> None:
         prelude, self._prelude = self._prelude, b""
@@ -296,7 +298,7 @@ class RuntimeSlot(asyncio.Protocol):
             self._state = _State.IDLE
             self._back_off()
             return
-        if state is _State.WORKING or self._out or self._prelude:
+        if state is _State.WORKING or ((self._out or self._prelude) and not self._begun):
             # Not a byte of the answer was sent: it goes out on the next one.
             self._handler.pause()
         elif state in (_State.STREAMING, _State.POSTED):
@@ -416,6 +418,7 @@ class RuntimeSlot(asyncio.Protocol):
             return
         self._retry_s = FIRST_RETRY_S
         self._state = _State.WORKING
+        self._begun = False
         self._invocation = invocation
         if not keep_alive:
             self._drop()
