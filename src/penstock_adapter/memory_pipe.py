@@ -28,7 +28,7 @@ class MemoryTransport(asyncio.Transport):
         self._size = 0
         self._high, self._low = _HIGH_WATER, _LOW_WATER
         self._reading = True
-        self._full = self._ended = self._closing = self._lost = self._scheduled = False
+        self._full = self._ended = self._closing = self._aborted = self._lost = self._scheduled = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self._ended or self._closing or not data:
@@ -55,7 +55,7 @@ class MemoryTransport(asyncio.Transport):
 
     def abort(self) -> None:
         """What was written is lost, and the other end sees a reset."""
-        self._closing = True
+        self._closing = self._aborted = True
         self._loop.call_soon(self._reset)
 
     def is_closing(self) -> bool:
@@ -94,7 +94,7 @@ class MemoryTransport(asyncio.Transport):
     def _deliver(self) -> None:
         self._scheduled = False
         peer = self.peer
-        if self._lost or (self._size and not peer._reading):
+        if self._aborted or self._lost or (self._size and not peer._reading):
             return
         waiting, self._waiting, self._size = self._waiting, [], 0
         if waiting and not peer._closing:

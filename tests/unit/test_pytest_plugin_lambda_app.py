@@ -6,10 +6,16 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
+from urllib.parse import quote, urlencode
 
 import httpx
 import pytest
+from fastapi import FastAPI, Request
+from flask import Flask
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from penstock.model.function import InvokeMode
 from penstock.pytest_plugin.lambda_app import LambdaApps
 from penstock.pytest_plugin.local_function import StartupFailedError
 from penstock_adapter.handler import HandlerError
@@ -367,3 +373,47 @@ async def test_async_large_bodies_both_ways(lambda_app: LambdaApps, site: Site) 
     async with lambda_app.async_client(site) as client:
         assert (await client.post("/echo", content=body)).content == body
         assert (await client.post("/echo", content=body * 7)).status_code == 413
+
+
+# --- real frameworks, and requests of any kind ---
+
+
+def test_fastapi_and_flask(lambda_app: LambdaApps) -> None:
+    fast, flask = FastAPI(), Flask(__name__)
+
+    @fast.get("/items/{number}")
+    def item(number: int, request: Request) -> dict[str, str]:
+        return {"number": str(number), "base": str(request.base_url)}
+
+    @flask.get("/items/<int:number>")
+    def flask_item(number: int) -> dict[str, str]:
+        return {"number": str(number)}
+
+    client = lambda_app(fast)
+    assert client.get("/items/3").json() == {"number": "3", "base": f"{client.base_url}/"}
+    assert client.get("/items/x").status_code == 422
+    assert lambda_app(flask, invoke_mode="BUFFERED").get("/items/3").json() == {"number": "3"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    body=st.binary(max_size=300),
+    kind=st.sampled_from(["text/plain", "application/octet-stream", "application/json; charset=utf-8"]),
+    segment=st.text(min_size=1, max_size=20),
+    query=st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=8), max_size=3),
+    mode=st.sampled_from(list(InvokeMode)),
+)
+def test_any_request_comes_through_whole(
+    body: bytes, kind: str, segment: str, query: dict[str, str], mode: str
+) -> None:
+    async def story() -> None:
+        site = Site()
+        async with LambdaApps().async_client(site, invoke_mode=mode, concurrency=1) as client:
+            path = quote(segment.encode("utf-8", "replace").decode().replace("/", "").strip("."), safe="")
+            clean = {key.encode("utf-8", "replace"): value.encode("utf-8", "replace") for key, value in query.items()}
+            target = f"/echo/x{path}?{urlencode(clean)}"
+            response = await client.post(target, content=body, headers={"content-type": kind})
+            assert (response.status_code, response.content) == (200, body)
+            assert site.scopes[0]["raw_path"] + b"?" + site.scopes[0]["query_string"] == target.encode()
+
+    asyncio.run(story())
