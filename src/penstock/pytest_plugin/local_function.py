@@ -23,12 +23,12 @@ from penstock.model.limits import MAX_URL_HEADER_BYTES, MIN_MEMORY_MIB
 from penstock.pytest_plugin.client_stream import ClientStream
 from penstock.pytest_plugin.invoke import EventSink, InvokeAnswer
 from penstock.pytest_plugin.memory_environment import MemoryEnvironment
-from penstock_adapter.memory_pipe import connect
 from penstock.router import Router
 from penstock.wire.http_server import HttpConnection
 from penstock_adapter.asgi_exchange import App, AsgiMode
 from penstock_adapter.init_error import InitError
 from penstock_adapter.lifespan import Lifespan
+from penstock_adapter.memory_pipe import connect
 from penstock_adapter.options import Options, read_options
 from penstock_adapter.output import Output
 from penstock_adapter.request_context import name_in_log_records

@@ -7,12 +7,12 @@ from penstock.model.clock import Clock
 from penstock.model.errors import FunctionError
 from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_RUNTIME_HEADER_BYTES
-from penstock_adapter.memory_pipe import connect
 from penstock.runtime_api.api import RuntimeApi
 from penstock.runtime_api.running import Outcome
 from penstock.wire.http_server import HttpConnection
 from penstock_adapter.asgi_exchange import AsgiMode
 from penstock_adapter.asgi_process import DRAIN_S
+from penstock_adapter.memory_pipe import connect
 from penstock_adapter.runtime_client import RuntimeClient, RuntimeSlot
 
 
