@@ -23,8 +23,8 @@ from penstock.model.function import InvokeMode
 from penstock.pytest_plugin import client_stream, memory_pipe
 from penstock.pytest_plugin.client_stream import ClientStream
 from penstock.pytest_plugin.local_function import LocalFunction, Settings
-from penstock.pytest_plugin.memory_pipe import connect
 from penstock_adapter.asgi_types import App
+from penstock_adapter.memory_pipe import connect
 
 _PATIENCE_S: Final = 10.0
 _READ_BYTES: Final = 1 << 20
