@@ -20,9 +20,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from penstock.model.function import InvokeMode
-from penstock.pytest_plugin import client_stream, memory_pipe
+from penstock.pytest_plugin import client_stream
 from penstock.pytest_plugin.client_stream import ClientStream
 from penstock.pytest_plugin.local_function import LocalFunction, Settings
+from penstock_adapter import memory_pipe
 from penstock_adapter.asgi_types import App
 from penstock_adapter.memory_pipe import connect
 
