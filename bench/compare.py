@@ -10,6 +10,7 @@ import uvloop
 
 from bench.harness import machine, percentile
 from bench.peers.load import first_bytes, load, tool
+from bench.peers.machine import Others
 from bench.peers.project import Project, build
 from bench.peers.sides import BARE, CHUNKS, JSON, STREAM, Side, sides
 
@@ -73,18 +74,22 @@ def _conditions(project: Project, plan: Plan) -> str:
 
 async def _rates(ready: Sequence[Side], path: str, callers: int, plan: Plan) -> list[str]:
     rows = {side.name: Row() for side in ready}
+    others = Others()
     for side in ready:
         await load(side.url + path, callers, 1)  # warm-up
     for number in range(plan.rounds):
         for side in _turned(ready, number):
+            others.begin()
             before = side.cpu_s()
             found = await load(side.url + path, callers, plan.seconds)
+            used = side.cpu_s() - before
+            others.end(used)
             row = rows[side.name]
             row.values.append(found.rate)
-            row.cpu_us.append((side.cpu_s() - before) / max(found.answers, 1) * 1e6)
+            row.cpu_us.append(used / max(found.answers, 1) * 1e6)
             row.refused += found.refused
             row.broken += found.broken
-    return _rate_table(rows, path, callers)
+    return [*_rate_table(rows, path, callers), "", f"Others used {others} of the machine meanwhile."]
 
 
 def _turned(ready: Sequence[Side], by: int) -> list[Side]:

@@ -22,6 +22,7 @@ from bench.peers.project import Project
 
 BARE: Final = "bare uvicorn"
 IN_PROCESS: Final = "Penstock, in process"
+HOOK: Final = "Penstock, run.sh with UVICORN_LOOP"
 PROXY: Final = "Penstock, run.sh behind our adapter"
 REAL_LWA: Final = f"Penstock, run.sh behind {LWA}"
 MANGUM: Final = "Penstock, Mangum on awslambdaric (whole answers)"
@@ -91,6 +92,7 @@ def sides(project: Project) -> tuple[dict[str, Opening], list[str]]:
     opening: dict[str, Opening] = {
         BARE: _uvicorn(project),
         IN_PROCESS: _penstock(IN_PROCESS, project, "in_process"),
+        HOOK: _penstock(HOOK, project, "hook"),
         PROXY: _penstock(PROXY, project, "proxy"),
     }
     missing: list[str] = []
