@@ -49,7 +49,7 @@ class Row:
 async def run(plan: Plan | None = None) -> list[str]:
     plan = plan or Plan()
     project = await build()
-    opening, lines = sides(project)
+    opening, lines = await sides(project)
     lines.append(_conditions(project, plan))
     async with AsyncExitStack() as stack:
         ready = []

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +31,11 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def cargo_lambda(project: Project, invoke_mode: str) -> AsyncIterator[Running]:
-    """`invoke_mode` is the adapter's: `buffered` or `response_stream`."""
-    binary = await _binary(project)
+    """To be opened where `why_missing` gives no reason. `invoke_mode` is the adapter's: `buffered` or `response_stream`."""
     port = free_port()
     flags = ("--only-lambda-apis", "--disable-cors", "--invoke-address", "127.0.0.1", "--invoke-port", str(port))
     watch = await asyncio.create_subprocess_exec(
-        binary, "lambda", "watch", *flags, cwd=_crate(project), stdout=asyncio.subprocess.DEVNULL
+        _binary(project), "lambda", "watch", *flags, cwd=_crate(project), stdout=asyncio.subprocess.DEVNULL
     )
     try:
         await listening(port, watch)
@@ -66,13 +66,18 @@ async def _runtime(project: Project, port: int, invoke_mode: str) -> asyncio.sub
     )
 
 
-async def _binary(project: Project) -> Path:
-    """From PyPI, without the compiler that it depends on: nothing is built here. Ends the bench if uv fails."""
-    folder = project.folder / f"cargo-lambda-{VERSION}"
-    binary = folder / "bin" / "cargo-lambda"
-    if not binary.is_file():
-        await uv_install(project.python, folder, "--no-deps", f"cargo-lambda=={VERSION}")
-    return binary
+async def why_missing(project: Project) -> str | None:
+    """Installs it from PyPI, once, without the compiler that it depends on: nothing is built here."""
+    if not shutil.which("cargo"):
+        return "it runs `cargo metadata`, and there is no cargo on PATH"
+    if _binary(project).is_file():
+        return None
+    done = await uv_install(project.python, _binary(project).parents[1], "--no-deps", f"cargo-lambda=={VERSION}")
+    return None if done else "uv could not install it"
+
+
+def _binary(project: Project) -> Path:
+    return project.folder / f"cargo-lambda-{VERSION}" / "bin" / "cargo-lambda"
 
 
 def _crate(project: Project) -> Path:

@@ -42,7 +42,8 @@ async def build() -> Project:
     pins = f"{python.full_version}\n{(_APP / 'requirements.txt').read_text()}"
     if not stamp.is_file() or stamp.read_text() != pins:
         shutil.rmtree(BUILT, ignore_errors=True)
-        await uv_install(python.executable, app, "-r", str(_APP / "requirements.txt"))
+        if not await uv_install(python.executable, app, "-r", str(_APP / "requirements.txt")):
+            raise SystemExit("the app's packages could not be installed")
         stamp.write_text(pins)
     for name in ("main.py", "on_mangum.py", "run.sh"):
         shutil.copy(_APP / name, app / name)
@@ -58,10 +59,9 @@ def _lay(adapter: Path) -> None:
     shutil.copytree(ADAPTER, adapter, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-async def uv_install(python: Path, target: Path, *what: str) -> None:
-    """Packages for `python` into the folder `target`. Ends the bench if uv fails."""
+async def uv_install(python: Path, target: Path, *what: str) -> bool:
+    """Packages for `python` into the folder `target`. False when uv could not, and has said why."""
     uv = f"{os.path.dirname(sys.executable)}/uv"
     words = ("pip", "install", "--quiet", "--python", str(python), "--target", str(target))
     process = await asyncio.create_subprocess_exec(uv, *words, *what)
-    if await process.wait():
-        raise SystemExit(f"uv could not install {' '.join(what)}")
+    return await process.wait() == 0

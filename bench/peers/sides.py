@@ -87,7 +87,7 @@ class Side:
 Opening = AbstractAsyncContextManager[Side]
 
 
-def sides(project: Project) -> tuple[dict[str, Opening], list[str]]:
+async def sides(project: Project) -> tuple[dict[str, Opening], list[str]]:
     """Every side that can be had, bare uvicorn first, and a line for each that cannot."""
     opening: dict[str, Opening] = {
         BARE: _uvicorn(project),
@@ -101,8 +101,11 @@ def sides(project: Project) -> tuple[dict[str, Opening], list[str]]:
     except (Missing, Misplaced) as problem:
         missing.append(f"{REAL_LWA}: not measured: {problem}")
     opening[MANGUM] = _penstock(MANGUM, project, "mangum", streams=False)
-    opening[CARGO] = _cargo(CARGO, project, "response_stream")
-    opening[CARGO_BUFFERED] = _cargo(CARGO_BUFFERED, project, "buffered")
+    if reason := await cargo_lambda.why_missing(project):
+        missing.append(f"{CARGO}: not measured: {reason}")
+    else:
+        opening[CARGO] = _cargo(CARGO, project, "response_stream")
+        opening[CARGO_BUFFERED] = _cargo(CARGO_BUFFERED, project, "buffered")
     return opening, missing
 
 
