@@ -31,7 +31,7 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def cargo_lambda(project: Project, invoke_mode: str) -> AsyncIterator[Running]:
-    """To be opened where `why_missing` gives no reason. `invoke_mode` is the adapter's: `buffered` or `response_stream`."""
+    """For where `why_missing` gives no reason. `invoke_mode` is the adapter's: `buffered` or `response_stream`."""
     port = free_port()
     flags = ("--only-lambda-apis", "--disable-cors", "--invoke-address", "127.0.0.1", "--invoke-port", str(port))
     watch = await asyncio.create_subprocess_exec(
