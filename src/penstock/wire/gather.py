@@ -6,6 +6,7 @@ is handled.
 """
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -70,13 +71,11 @@ class Outbox:
                 self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
 
 
-class _Gathering:
+class _Gathering(threading.local):
     """The reads being handled (a handler may feed itself once more) and who has something to send after them.
 
-    One for the process, because an event loop handles one read at a time, and a process has one.
+    One for each thread: an event loop handles one read at a time, and a test run may have several.
     """
-
-    __slots__ = ("depth", "outboxes")
 
     def __init__(self) -> None:
         self.depth = 0
