@@ -1,6 +1,7 @@
 """In-process mode as a process: an event loop of its own, the app's life from import to lifespan shutdown, signals."""
 
 import asyncio
+import gc
 import io
 import os
 import signal
@@ -169,6 +170,7 @@ class AsgiProcess:
         try:
             if not self._ended.done():
                 self._client = client
+                gc.freeze()  # what the app made so far lives as long as it: the collector need not look at it again
                 client.start()
             return await self._ended
         finally:
