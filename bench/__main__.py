@@ -8,7 +8,18 @@ import uvloop
 
 from bench.harness import machine
 
-NAMES = ("streaming", "overload", "startup", "overhead", "adapters", "streams", "refusals", "first_byte", "bulk")
+NAMES = (
+    "streaming",
+    "overload",
+    "startup",
+    "overhead",
+    "adapters",
+    "streams",
+    "refusals",
+    "first_byte",
+    "bulk",
+    "compare",
+)
 
 
 def main() -> None:
