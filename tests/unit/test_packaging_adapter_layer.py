@@ -254,7 +254,7 @@ class TestInside:
         ("wrapper", "proxy"),
         [
             ("/opt/bootstrap", True),
-            ("/tmp/work/opt/bootstrap", True),
+            ("/tmp/elsewhere/opt/bootstrap", True),
             ("/opt/penstock", False),
             ("/opt/other", False),
             ("", False),
