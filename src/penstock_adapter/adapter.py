@@ -29,6 +29,7 @@ class Adapter:
             output,
             self._fail,
             polls_ahead=options.polls_ahead,
+            linked=options.linked,
         )
         self._exit: asyncio.Future[int] | None = None
         self._tasks: list[asyncio.Task[None]] = []

@@ -164,6 +164,7 @@ class AsgiProcess:
             self._output,
             self._gone,
             polls_ahead=options.polls_ahead,
+            linked=options.linked,
         )
         assert self._ended is not None
         self._stalls.start()

@@ -86,6 +86,8 @@ class Options:
     log_as_json: bool
     polls_ahead: bool
     """The Runtime API is Penstock's, which takes a poll together with the end of an answer."""
+    linked: bool = False
+    """The Runtime API is Penstock's, and carries all slots on one connection."""
     warnings: tuple[str, ...] = ()
 
 
@@ -120,6 +122,7 @@ def read_options(environ: Mapping[str, str]) -> Options:
         log_level=environ.get("AWS_LAMBDA_LOG_LEVEL") or environ.get("RUST_LOG") or "INFO",
         log_as_json=environ.get("AWS_LAMBDA_LOG_FORMAT", "").lower() == "json",
         polls_ahead=environ.get("PENSTOCK_POLLS_AHEAD") == "1",
+        linked=environ.get("PENSTOCK_LINK") == "1",
     )
     if _is_strict(read) and read.wrong:
         raise OptionError("\n".join(read.wrong))

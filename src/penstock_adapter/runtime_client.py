@@ -14,15 +14,18 @@ import httptools
 
 from penstock_adapter.endpoint import Endpoint
 from penstock_adapter.invocation import NO_INVOCATION, Invocation, read_invocation
+from penstock_adapter.link_client import LinkClient
 from penstock_adapter.output import Output
 from penstock_adapter.runtime_wire import (
     ACCEPTED,
     LAST_CHUNK,
+    brief_answer,
     chunk,
     error_request,
     failed_end,
     next_ahead_request,
     next_request,
+    read_brief_event,
     read_whole_event,
     response_request,
     short_stream_head,
@@ -78,20 +81,32 @@ class RuntimeClient:
         on_gone: Callable[[str], None],
         *,
         polls_ahead: bool = False,
+        linked: bool = False,
     ) -> None:
         """`polls_ahead`: the Runtime API takes the next poll together with the end of an answer, and may answer both
-        together. Ours does; of AWS's nothing is known.
+        together. Ours does; of AWS's nothing is known. `linked`: it may be asked to carry all slots on one connection.
         """
         self.api = api
         self.output = output
         self.polls_ahead = polls_ahead
         # The same bytes for every poll: our platform knows them again without parsing.
-        self.next_request = next_ahead_request(api) if polls_ahead else next_request(api)
+        self._poll = next_ahead_request(api) if polls_ahead else next_request(api)
+        self._brief_poll = next_ahead_request(api, brief=True)
         self.draining = False
         self._on_gone = on_gone
         self._on_drained: Callable[[], None] | None = None
         self._away_since: float | None = None
+        self._link = LinkClient(api) if linked and polls_ahead else None
         self._slots = [RuntimeSlot(self, new_handler) for _ in range(concurrency)]
+
+    @property
+    def brief(self) -> bool:
+        """Whether polls and answers may have the brief form: on a link alone."""
+        return self._link is not None and self._link.linked
+
+    @property
+    def next_request(self) -> bytes:
+        return self._brief_poll if self.brief else self._poll
 
     def start(self) -> None:
         """Connects every slot and polls."""
@@ -110,6 +125,15 @@ class RuntimeClient:
         """Drops every connection at once."""
         for slot in self._slots:
             slot.close()
+        if self._link is not None:
+            self._link.close()
+
+    async def connect(self, slot: "RuntimeSlot") -> None:
+        """Joins a slot to the Runtime API. Raises OSError."""
+        if self._link is not None:
+            await self._link.connect(slot)
+        else:
+            await asyncio.get_running_loop().create_connection(lambda: slot, self.api.host, self.api.port)
 
     def slot_stopped(self) -> None:
         if self._on_drained and all(slot.stopped for slot in self._slots):
@@ -140,9 +164,12 @@ class RuntimeSlot(asyncio.Protocol):
         self._retry_s = FIRST_RETRY_S
         self._invocation = NO_INVOCATION
         self._out: list[bytes] = []
+        self._polled_on: asyncio.Transport | None = None  # where the platform knows our poll without being told again
         self._begun = False  # some of the answer has left
         self._large = False  # too much of it to be worth joining
         self._prelude = b""  # of a stream that has begun, until it leaves with the first bytes of the body
+        self._first = b""  # of the body, as long as the prelude waits
+        self._whole = False  # there is no more of the body than that
         self._write_paused = False
         self._headers: dict[bytes, bytes] = {}
         self._event: list[bytes] = []
@@ -181,8 +208,11 @@ class RuntimeSlot(asyncio.Protocol):
     def send_chunk(self, data: bytes) -> None:
         """One chunk of a stream that has begun. It leaves with the next `flush`."""
         if self._prelude:
-            self._begin_with(data)
-        elif len(data) < LARGE:
+            if not self._first and len(data) < LARGE:
+                self._first = data
+                return
+            self._begin()
+        if len(data) < LARGE:
             self._out.append(chunk(data))
         else:
             self._large = True
@@ -191,14 +221,16 @@ class RuntimeSlot(asyncio.Protocol):
     def end_stream(self) -> None:
         """The stream is complete."""
         if self._prelude:
-            self._begin_with(b"")
-        self._end(LAST_CHUNK)
+            self._whole = True
+            self._ended()
+        else:
+            self._end(LAST_CHUNK)
 
     def fail_stream(self, error_type: str, message: str) -> None:
         """Ends a stream as failed: what was sent stands, and the platform is told."""
         self._client.output.error(f"{error_type}: {message}", self._invocation.request_id)
         if self._prelude:
-            self._begin_with(b"")
+            self._begin()
         self._end(failed_end(error_type, message))
 
     def hold(self) -> None:
@@ -217,7 +249,7 @@ class RuntimeSlot(asyncio.Protocol):
     def flush(self) -> None:
         """Everything gathered since the last flush leaves in one write."""
         if self._prelude:
-            self._begin_with(b"")
+            self._begin()
         if self._out and self._transport is not None:
             if self._large:
                 self._large = False
@@ -227,9 +259,15 @@ class RuntimeSlot(asyncio.Protocol):
             self._out.clear()
             self._begun = True
 
-    def _begin_with(self, first: bytes) -> None:
-        prelude, self._prelude = self._prelude, b""
-        self._out.append(short_stream_head(self._client.api, self._invocation, prelude, first))
+    def _begin(self) -> None:
+        self._out.append(short_stream_head(self._client.api, self._invocation, self._prelude, self._first))
+        if self._whole:
+            self._out.append(LAST_CHUNK)
+        self._forget_prelude()
+
+    def _forget_prelude(self) -> None:
+        self._prelude = self._first = b""
+        self._whole = False
 
     # What the client uses.
 
@@ -260,12 +298,10 @@ class RuntimeSlot(asyncio.Protocol):
     # Connection: lost and found.
 
     async def _connect(self) -> None:
-        loop = asyncio.get_running_loop()
-        api = self._client.api
         try:
-            await loop.create_connection(lambda: self, api.host, api.port)
+            await self._client.connect(self)
         except OSError as error:
-            self._client.connect_failed(error, loop.time())
+            self._client.connect_failed(error, asyncio.get_running_loop().time())
             if self._state is not _State.STOPPED:
                 self._give_up()
                 self._back_off()
@@ -317,7 +353,7 @@ class RuntimeSlot(asyncio.Protocol):
         working = self._state in (_State.WORKING, _State.STREAMING)
         self._state = _State.IDLE
         self._out.clear()
-        self._prelude = b""
+        self._forget_prelude()
         if working:
             self._handler.abandon()
 
@@ -367,7 +403,12 @@ class RuntimeSlot(asyncio.Protocol):
                 return data
             self._take_status(202, b"", keep_alive=True)
             data = data[len(ACCEPTED) :]
-        if data and self._state is _State.POLLING and (event := read_whole_event(data)):
+        if not data or self._state is not _State.POLLING:
+            return data
+        if data[0] == 0 and (invocation := read_brief_event(data)):
+            self._begin_invocation(invocation)
+            return b""
+        if event := read_whole_event(data):
             self._take_event(200, event[0], event[1], keep_alive=True)
             return b""
         return data
@@ -416,12 +457,15 @@ class RuntimeSlot(asyncio.Protocol):
             self._client.output.warn(f"the Runtime API answered /next with status {status} and no request id")
             self._drop()  # and back off, as for a lost poll
             return
+        if not keep_alive:
+            self._drop()
+        self._begin_invocation(invocation)
+
+    def _begin_invocation(self, invocation: Invocation) -> None:
         self._retry_s = FIRST_RETRY_S
         self._state = _State.WORKING
         self._begun = False
         self._invocation = invocation
-        if not keep_alive:
-            self._drop()
         self._handler.invoke(invocation)
 
     def _take_status(self, status: int, body: bytes, keep_alive: bool) -> None:
@@ -447,11 +491,21 @@ class RuntimeSlot(asyncio.Protocol):
             self._stop()
         elif self._transport is not None:
             self._state = _State.POLLING
+            self._polled_on = self._transport
             self._transport.write(self._client.next_request)
 
     def _poll_ahead(self) -> None:
+        """The next poll leaves with what waits of an answer, if that is its end."""
         client = self._client
-        if client.polls_ahead and self._out and self._transport is not None and not client.draining:
+        if not client.polls_ahead or self._transport is None or client.draining:
+            return
+        if self._whole and client.brief and self._polled_on is self._transport:
+            self._out.append(brief_answer(self._invocation, self._prelude, self._first))
+            self._forget_prelude()
+            self._ahead = True
+        elif self._out or self._prelude:
+            if self._prelude:
+                self._begin()
             self._out.append(client.next_request)
             self._ahead = True
 
@@ -462,6 +516,9 @@ class RuntimeSlot(asyncio.Protocol):
     def _end(self, data: bytes) -> None:
         """The last bytes of an answer, whatever it was."""
         self._out.append(data)
+        self._ended()
+
+    def _ended(self) -> None:
         self._state = _State.POSTED
         if not self._held:
             self._poll_ahead()

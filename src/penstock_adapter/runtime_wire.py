@@ -49,6 +49,27 @@ def read_whole_event(data: bytes) -> tuple[dict[bytes, bytes], bytes] | None:
     return headers, data[end + 4 :]
 
 
+def read_brief_event(data: bytes) -> Invocation | None:
+    """An event in the brief form of our own platform, on a link: a NUL, then request id, attempt id, deadline, ARN and
+    trace id, each with a NUL behind it, then the event. What it leaves out is empty. None for anything else.
+    """
+    parts = data.split(b"\0", 6)
+    if len(parts) != 7 or parts[0]:
+        return None
+    _, request_id, attempt_id, deadline, arn, trace_id, event = parts
+    return Invocation(
+        request_id.decode(), int(deadline), arn.decode(), trace_id.decode(), "", "", "", attempt_id.decode(), event
+    )
+
+
+def brief_answer(invocation: Invocation, prelude: bytes, body: bytes) -> bytes:
+    """A whole streamed answer and the next poll, in the brief form: a NUL, request id and attempt id, each with a NUL
+    behind it, then what the body of `/response` would be.
+    """
+    ids = f"\0{invocation.request_id}\0{invocation.invocation_id}\0".encode()
+    return b"%b%b\0\0\0\0\0\0\0\0%b" % (ids, prelude, body)
+
+
 def next_request(api: Endpoint) -> bytes:
     """The poll. It never changes, so it is built once."""
     return (
@@ -57,11 +78,11 @@ def next_request(api: Endpoint) -> bytes:
     ).encode()
 
 
-def next_ahead_request(api: Endpoint) -> bytes:
+def next_ahead_request(api: Endpoint, *, brief: bool = False) -> bytes:
     """The poll that leaves together with the end of an answer. The header, which is Penstock's own, says that the
-    status of that answer may come together with the event.
+    status of that answer may come together with the event, and with `brief` that both may come in the brief form.
     """
-    return next_request(api)[:-2] + b"penstock-ahead: 1\r\n\r\n"
+    return next_request(api)[:-2] + (b"penstock-ahead: brief\r\n\r\n" if brief else b"penstock-ahead: 1\r\n\r\n")
 
 
 def response_request(api: Endpoint, invocation: Invocation, body: bytes) -> bytes:

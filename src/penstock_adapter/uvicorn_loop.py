@@ -93,6 +93,7 @@ class InvocationServer(asyncio.AbstractServer):
             self._output,
             self._gone,
             polls_ahead=options.polls_ahead,
+            linked=options.linked,
         )
         for warning in options.warnings:
             self._output.warn(warning)

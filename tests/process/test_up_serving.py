@@ -24,6 +24,8 @@ LAMBDA_VARIABLES = {
 }
 OWN_VARIABLES = {"AWS_LAMBDA_EXEC_WRAPPER", "AWS_LWA_INVOKE_MODE", "PORT", "GATE", "GREETING", MARK}
 # What /bin/sh and Python's locale coercion set by themselves on the way to the app.
+# What tells our adapter what this platform can do.
+OWN_SIGNS = {"AWS_LWA_PORT", "PENSTOCK_LINK", "PENSTOCK_POLLS_AHEAD"}
 ADDED_INSIDE = {"PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"}
 
 
@@ -100,7 +102,7 @@ def test_each_request_is_told(up: Up) -> None:
 
 def test_the_function_sees_lambdas_variables_and_its_own_alone(up: Up) -> None:
     variables: dict[str, str] = json.loads(up.get("/environ").text)
-    assert set(variables) - ADDED_INSIDE == LAMBDA_VARIABLES | OWN_VARIABLES | {"AWS_LWA_PORT", "PENSTOCK_POLLS_AHEAD"}
+    assert set(variables) - ADDED_INSIDE == LAMBDA_VARIABLES | OWN_VARIABLES | OWN_SIGNS
     assert variables["GREETING"] == "hello"
     assert variables["_HANDLER"] == "run.sh"
     assert variables["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "2048"

@@ -64,7 +64,7 @@ class ApisRig:
     # --- the test's side ---
 
     def connect(self) -> Peer:
-        peer = ListenedPeer(self.apis._listener._accept)
+        peer = ListenedPeer(self.apis._listener.accept)
         self.peers.append(peer)
         return peer
 

@@ -11,9 +11,11 @@ from penstock.model.limits import MAX_RUNTIME_HEADER_BYTES
 from penstock.runtime_api import messages as runtime_messages
 from penstock.runtime_api.api import InvocationObserver, RuntimeApi
 from penstock.runtime_api.bandwidth import Bandwidth
+from penstock.runtime_api.brief import BriefConnection
 from penstock.telemetry_api import messages as telemetry_messages
 from penstock.telemetry_api.api import TelemetryApi
 from penstock.telemetry_api.destinations import OpenSocket
+from penstock.wire import link
 from penstock.wire.bodies import answer
 from penstock.wire.exchange import Discard, Exchange
 from penstock.wire.http_messages import NOT_FOUND
@@ -76,6 +78,9 @@ class EnvironmentApis:
         found = self.extensions.identify(headers)
         return found if isinstance(found, bytes) else found.name
 
+    def _accept_linked(self) -> HttpConnection:
+        return self._listener.accept(BriefConnection)
+
     def _open_exchange(self, connection: HttpConnection) -> Exchange:
         if self._stalled and connection.target.startswith(self._stalled):
             return Discard()
@@ -85,4 +90,6 @@ class EnvironmentApis:
             return self.extensions.open_exchange(connection)
         if connection.target.startswith(telemetry_messages.PREFIX):
             return self.telemetry.open_exchange(connection)
+        if connection.target == link.TARGET:
+            return link.offer(connection, self._accept_linked)
         return answer(connection, NOT_FOUND)

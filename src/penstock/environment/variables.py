@@ -139,8 +139,10 @@ def _common(function: Function, identity: EnvironmentIdentity) -> dict[str, str]
         "AWS_LAMBDA_INITIALIZATION_TYPE": INITIALIZATION_TYPE,
         "AWS_LAMBDA_MAX_CONCURRENCY": str(function.max_concurrency),
         "AWS_LAMBDA_RUNTIME_API": identity.runtime_api,
-        # Not one of AWS's: tells our adapter that this Runtime API takes a poll together with the end of an answer.
+        # Not AWS's: they tell our adapter that this Runtime API takes a poll together with the end of an answer, and
+        # carries all slots on one connection.
         "PENSTOCK_POLLS_AHEAD": "1",
+        "PENSTOCK_LINK": "1",
     }
     if function.log_level:
         variables.setdefault("AWS_LAMBDA_LOG_LEVEL", function.log_level)

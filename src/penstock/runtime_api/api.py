@@ -16,6 +16,7 @@ from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_ERROR_BODY_BYTES, MAX_IDLE_POLLS, MAX_TIMED_OUT_IDS
 from penstock.runtime_api import error_body, error_cause, messages
 from penstock.runtime_api.bandwidth import Bandwidth, Pacer
+from penstock.runtime_api.brief import brief_event
 from penstock.runtime_api.deadlines import Deadlines
 from penstock.runtime_api.exchanges import BodyStart, Poll, ResponsePost
 from penstock.runtime_api.running import Outcome, Running
@@ -113,7 +114,9 @@ class RuntimeApi:
             return
         running.started = True
         self._deadlines.add(running)
-        waiting.connection.respond(messages.next_response(invocation, running.attempt_id, invocation.event()))
+        event, attempt_id = invocation.event(), running.attempt_id
+        brief = brief_event(invocation, attempt_id, event) if waiting.brief else None
+        waiting.connection.respond(brief or messages.next_response(invocation, attempt_id, event))
 
     def _take_poll(self) -> Poll | None:
         while self._idle:
@@ -168,9 +171,10 @@ class RuntimeApi:
     def _park(self, connection: HttpConnection) -> Exchange:
         if len(self._idle) >= MAX_IDLE_POLLS:
             return answer(connection, messages.INTERNAL_ERROR)
-        if messages.AHEAD in connection.headers:
+        brief = messages.AHEAD_BRIEF in connection.headers
+        if brief or messages.AHEAD in connection.headers:
             connection.hold_answers()
-        return Poll(connection, self._parked, self._unpark)
+        return Poll(connection, self._parked, self._unpark, brief=brief)
 
     def _parked(self, poll: Poll) -> None:
         self._idle.append(poll)

@@ -14,14 +14,22 @@ from penstock.wire.http_server import HttpConnection
 
 
 class Poll(Discard):
-    """A worker waiting in `/next`: a free slot. It is parked once its request is complete."""
+    """A worker waiting in `/next`: a free slot. It is parked once its request is complete. `brief`: it takes an event
+    in the brief form.
+    """
 
-    __slots__ = ("_gone", "_park", "_parked", "connection")
+    __slots__ = ("_gone", "_park", "_parked", "brief", "connection")
 
     def __init__(
-        self, connection: HttpConnection, park: Callable[["Poll"], None], gone: Callable[["Poll"], None]
+        self,
+        connection: HttpConnection,
+        park: Callable[["Poll"], None],
+        gone: Callable[["Poll"], None],
+        *,
+        brief: bool = False,
     ) -> None:
         self.connection = connection
+        self.brief = brief
         self._park = park
         self._gone = gone
         self._parked = False

@@ -19,6 +19,8 @@ INIT_ERROR: Final = PREFIX + b"/runtime/init/error"
 
 # Not one of the service's: our adapter polls together with the end of an answer, and takes its status with the event.
 AHEAD: Final = (b"penstock-ahead", b"1")
+# The same on a link, where event and answer may have the brief form, see `brief`.
+AHEAD_BRIEF: Final = (b"penstock-ahead", b"brief")
 
 _JSON: Final = b"application/json"
 

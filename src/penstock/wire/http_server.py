@@ -169,6 +169,15 @@ class HttpConnection(RequestReader):
         exchange, self._exchange = self._exchange, DISCARD
         return exchange
 
+    def hand_over(self, protocol: asyncio.Protocol, response: bytes) -> None:
+        """The peer hears `response`, and from then on `protocol` has the connection. This one stands for it until it is
+        lost, which `protocol` has to tell.
+        """
+        self._outbox.write(response)
+        self._outbox.flush()
+        self.transport.set_protocol(protocol)
+        protocol.connection_made(self.transport)
+
     @property
     def idle(self) -> bool:
         """No request is open: the connection may be closed without anybody losing an answer."""

@@ -53,7 +53,7 @@ class Listener:
         tls_timeouts = self._timeouts if tls else None
         for one in (sock, *(sock.dup() for _ in range(handles - 1))):
             server = await loop.create_server(
-                self._accept,
+                self.accept,
                 sock=one,
                 # As many waiting connects as the kernel lets us: a burst must reach the door to be answered with 429.
                 backlog=socket.SOMAXCONN,
@@ -64,8 +64,9 @@ class Listener:
             self._servers.append(server)
         return self
 
-    def _accept(self) -> HttpConnection:
-        return HttpConnection(self._open_exchange, self._max_header_bytes, self._made, self._lost, self._deadlines)
+    def accept(self, kind: type[HttpConnection] = HttpConnection) -> HttpConnection:
+        """The protocol of a new connection."""
+        return kind(self._open_exchange, self._max_header_bytes, self._made, self._lost, self._deadlines)
 
     def _made(self, connection: HttpConnection) -> None:
         self._connections.add(connection)

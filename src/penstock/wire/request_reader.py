@@ -128,8 +128,13 @@ class RequestReader(asyncio.Protocol):
         if not self._between_requests:
             self._parse(self._remembered)
             return
+        self._begin_known(*self._remembered_head)
+        self.on_message_complete()
+
+    def _begin_known(self, method: bytes, target: bytes, headers: "Headers") -> None:
+        """A request whose head is known without parsing. Its body may follow, and then its end."""
         self._received = self._answered = False
-        self.method, self.target, self.headers = self._remembered_head
+        self.method, self.target, self.headers = method, target, headers
         self._in_body = self.keep_alive = True
         self.http_1_0 = False
         if self._noted:
@@ -139,7 +144,6 @@ class RequestReader(asyncio.Protocol):
             self.trailers = []
         self.due = self._deadlines.request
         self._open()
-        self.on_message_complete()
 
     def _parse(self, data: bytes) -> None:
         self._unread += len(data)

@@ -57,6 +57,7 @@ def test_whole_set_of_a_runtime() -> None:
         "AWS_LAMBDA_LOG_STREAM_NAME": "2026/11/23/app[1]aa",
         "AWS_LAMBDA_MAX_CONCURRENCY": "64",
         "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:40123",
+        "PENSTOCK_LINK": "1",
         "PENSTOCK_POLLS_AHEAD": "1",
         "AWS_LWA_PORT": "20001",
         "AWS_REGION": "eu-west-1",

@@ -23,7 +23,7 @@ class TimedPeer(Peer):
     def __init__(self, listener: Listener) -> None:
         self.transport = FakeTransport()
         self.losses = 0
-        self.connection = listener._accept()
+        self.connection = listener.accept()
         self.transport.protocol = self.connection
         self.connection.connection_made(self.transport)
         self._inbox = []

@@ -62,7 +62,7 @@ class Fuzzed(Peer):
         self._listener = Listener(self._open, 300, TIMEOUTS, self.clock)
         self.transport = FakeTransport()
         self.losses = 0
-        self.connection = self._listener._accept()
+        self.connection = self._listener.accept()
         self.transport.protocol = self.connection
         self.connection.connection_made(self.transport)
         self._inbox = []

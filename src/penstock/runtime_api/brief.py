@@ -1,0 +1,55 @@
+"""The brief form of an event and of an answer, between our adapter and this platform, on a link alone.
+
+Most invocations have a small event and are answered whole at once. Then what HTTP says of them is always the same but
+for a few values, and these are sent in its place: a NUL first, with which no HTTP message begins, and one behind each.
+`penstock_adapter.runtime_wire` is the other end.
+"""
+
+from typing import TYPE_CHECKING, Final
+
+from penstock.model.invocation import Invocation
+from penstock.runtime_api.messages import INVOCATION
+from penstock.wire.http_server import HttpConnection
+from penstock.wire.prelude import CONTENT_TYPE as PRELUDE_TYPE
+from penstock.wire.request_head import BAD_REQUEST
+
+if TYPE_CHECKING:
+    from penstock.wire.http_messages import Headers
+
+# A longer event does not come in one piece on a link.
+_MAX_EVENT_BYTES: Final = 8 * 1024
+_ANSWER_HEADERS: Final["Headers"] = [
+    (b"lambda-runtime-function-response-mode", b"streaming"),
+    (b"content-type", PRELUDE_TYPE.encode()),
+]
+
+
+def brief_event(invocation: Invocation, attempt_id: str, event: bytes) -> bytes | None:
+    """The answer to a poll; None for an invocation that needs the long form."""
+    if len(event) > _MAX_EVENT_BYTES or invocation.client_context or invocation.cognito_identity:
+        return None
+    arn, trace_id = invocation.function_arn, invocation.trace_id
+    head = f"\0{invocation.request_id}\0{attempt_id}\0{invocation.deadline_ms}\0{arn}\0{trace_id}\0"
+    return head.encode() + event
+
+
+class BriefConnection(HttpConnection):
+    """A connection on a link: a brief answer stands for `/response`, its whole body, and the poll it has had before."""
+
+    __slots__ = ()
+
+    def _read(self, data: bytes) -> None:
+        if data[0] or not (self._remembered and self._between_requests):
+            super()._read(data)
+            return
+        parts = data.split(b"\0", 3)
+        if len(parts) < 4:
+            self._refuse(BAD_REQUEST)
+            return
+        _, request_id, attempt_id, body = parts
+        headers = [*_ANSWER_HEADERS, (b"lambda-runtime-invocation-id", attempt_id)]
+        self._begin_known(b"POST", b"%b%b/response" % (INVOCATION, request_id), headers)
+        self.on_body(body)
+        self.on_message_complete()
+        if self._between_requests:
+            self._read_remembered(self._remembered)
