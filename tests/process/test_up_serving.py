@@ -23,9 +23,9 @@ LAMBDA_VARIABLES = {
     *("LANG", "TZ", "PATH", "LD_LIBRARY_PATH", "AWS_EXECUTION_ENV"),
 }
 OWN_VARIABLES = {"AWS_LAMBDA_EXEC_WRAPPER", "AWS_LWA_INVOKE_MODE", "PORT", "GATE", "GREETING", MARK}
-# What /bin/sh and Python's locale coercion set by themselves on the way to the app.
 # What tells our adapter what this platform can do.
 OWN_SIGNS = {"AWS_LWA_PORT", "PENSTOCK_LINK", "PENSTOCK_POLLS_AHEAD"}
+# What /bin/sh and Python's locale coercion set by themselves on the way to the app.
 ADDED_INSIDE = {"PWD", "OLDPWD", "SHLVL", "_", "LC_CTYPE"}
 
 
