@@ -28,8 +28,10 @@ _CREDIT_BYTES: Final = _CREDIT_PAYLOAD.size
 # Under way on one connection; TCP's own buffers hold some megabytes (`assumed`, like all numbers here).
 WINDOW: Final = 256 * 1024
 _GRANT: Final = WINDOW // 2
-# Frames that leave together: more would keep the first of a burst waiting for the last.
-_FRAMES_PER_WRITE: Final = 32
+# What leaves together at the most. More would keep the first of a burst waiting for the last, and the other process
+# idle meanwhile: an event or a whole answer is work for it, so few of these are gathered; a chunk is not (measured).
+_WRITE_WEIGHT: Final = 32
+_WHOLE_WEIGHT: Final = 8
 # From so many bytes on a payload is handed over without being copied once more, and as it comes. A shorter one comes
 # whole: the end of an answer and the poll behind it are never seen apart.
 _LARGE: Final = 16 * 1024
@@ -63,7 +65,7 @@ class Link(asyncio.Protocol):
         self._connections: dict[int, LinkTransport] = {}
         self._newest = 0
         self._out: list[bytes] = []
-        self._frames = 0
+        self._weight = 0
         self._large = False
         self._scheduled = self._reading = False
         self._part = b""  # of a frame that must come whole
@@ -212,7 +214,8 @@ class Link(asyncio.Protocol):
         out.append(data)
         if size >= _LARGE:
             self._large = True
-        self._flush_soon()
+        # A NUL begins what is whole: see `runtime_wire`.
+        self._flush_soon(1 if data[0] else _WHOLE_WEIGHT)
 
     def send_credit(self, number: int, size: int) -> None:
         self._out.append(_HEAD.pack(_CREDIT_BYTES, number, _CREDIT) + _CREDIT_PAYLOAD.pack(size))
@@ -222,9 +225,9 @@ class Link(asyncio.Protocol):
         self._out.append(_HEAD.pack(0, number, kind))
         self._flush_soon()
 
-    def _flush_soon(self) -> None:
-        self._frames += 1
-        if self._frames >= _FRAMES_PER_WRITE or self._large:
+    def _flush_soon(self, weight: int = 1) -> None:
+        self._weight += weight
+        if self._weight >= _WRITE_WEIGHT or self._large:
             self.flush()
         elif not (self._reading or self._scheduled):
             self._scheduled = True
@@ -238,7 +241,7 @@ class Link(asyncio.Protocol):
         """Everything gathered leaves in one write."""
         if not self._out:
             return
-        out, self._out, self._frames = self._out, [], 0
+        out, self._out, self._weight = self._out, [], 0
         large, self._large = self._large, False
         if self._transport is None or self._transport.is_closing():
             return

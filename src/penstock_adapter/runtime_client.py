@@ -399,10 +399,13 @@ class RuntimeSlot(asyncio.Protocol):
         is returned.
         """
         if self._state is _State.POSTED:
-            if not data.startswith(ACCEPTED):
+            if data[0] == 0 and self._ahead:  # an event in the brief form says that the answer was taken
+                self._take_status(202, b"", keep_alive=True)
+            elif data.startswith(ACCEPTED):
+                self._take_status(202, b"", keep_alive=True)
+                data = data[len(ACCEPTED) :]
+            else:
                 return data
-            self._take_status(202, b"", keep_alive=True)
-            data = data[len(ACCEPTED) :]
         if not data or self._state is not _State.POLLING:
             return data
         if data[0] == 0 and (invocation := read_brief_event(data)):

@@ -5,10 +5,10 @@ for a few values, and these are sent in its place: a NUL first, with which no HT
 `penstock_adapter.runtime_wire` is the other end.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.model.invocation import Invocation
-from penstock.runtime_api.messages import INVOCATION
+from penstock.runtime_api.messages import ACCEPTED, INVOCATION
 from penstock.wire.http_server import HttpConnection
 from penstock.wire.prelude import CONTENT_TYPE as PRELUDE_TYPE
 from penstock.wire.request_head import BAD_REQUEST
@@ -34,9 +34,22 @@ def brief_event(invocation: Invocation, attempt_id: str, event: bytes) -> bytes 
 
 
 class BriefConnection(HttpConnection):
-    """A connection on a link: a brief answer stands for `/response`, its whole body, and the poll it has had before."""
+    """A connection on a link: a brief answer stands for `/response`, its whole body, and the poll it has had before.
 
-    __slots__ = ()
+    That it was taken is said by the next event alone; that it was not, in the long form.
+    """
+
+    __slots__ = ("_in_brief",)
+
+    def __init__(self, *how: Any) -> None:
+        super().__init__(*how)
+        self._in_brief = False
+
+    def respond(self, response: bytes) -> None:
+        if self._in_brief and response is ACCEPTED:
+            self.finish()
+        else:
+            super().respond(response)
 
     def _read(self, data: bytes) -> None:
         if data[0] or not (self._remembered and self._between_requests):
@@ -48,8 +61,10 @@ class BriefConnection(HttpConnection):
             return
         _, request_id, attempt_id, body = parts
         headers = [*_ANSWER_HEADERS, (b"lambda-runtime-invocation-id", attempt_id)]
+        self._in_brief = True
         self._begin_known(b"POST", b"%b%b/response" % (INVOCATION, request_id), headers)
         self.on_body(body)
         self.on_message_complete()
+        self._in_brief = False
         if self._between_requests:
             self._read_remembered(self._remembered)
