@@ -17,6 +17,7 @@ from penstock.environment.fault_injection import FaultInjector
 from penstock.environment.faults import Fault, FaultPlan
 from penstock.environment.invocation_log import EnvironmentLog
 from penstock.environment.lifecycle import Lifecycle, State
+from penstock.environment.memory import Usage
 from penstock.environment.processes import EnvironmentProcesses
 from penstock.environment.runtime_command import find_extensions, runtime_command
 from penstock.environment.sandbox import ProcessExit, SandboxError
@@ -99,6 +100,10 @@ class Environment:
     def notes(self) -> tuple[str, ...]:
         """What the machine did not allow, for the user to know."""
         return self._processes.notes
+
+    def usage(self) -> Usage | None:
+        """What its processes hold and have worked; None when that cannot be read. May take milliseconds."""
+        return self._processes.usage()
 
     def _make_faults(self, plan: FaultPlan) -> FaultInjector:
         def tell(fault: Fault, effect: str) -> None:

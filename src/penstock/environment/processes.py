@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Literal
 
 from penstock.environment.invocation_log import EnvironmentLog
-from penstock.environment.memory import MemoryGuard
+from penstock.environment.memory import MemoryGuard, Usage
 from penstock.environment.output import LineReader, open_output
 from penstock.environment.ports import PortReservation, reserve_port
 from penstock.environment.sandbox import ProcessExit, Sandbox, SandboxPaths, SandboxSpec, SpawnError
@@ -203,6 +203,10 @@ class EnvironmentProcesses:
     def out_of_memory(self) -> bool:
         """Whether the kernel has just ended a process for want of memory."""
         return self._memory is not None and self._memory.is_over()
+
+    def usage(self) -> Usage | None:
+        """What all processes together hold and have worked; None when that cannot be read. May take milliseconds."""
+        return self._memory.usage() if self._memory else None
 
     @property
     def running(self) -> frozenset[str]:

@@ -45,7 +45,7 @@ class WorkerStreams:
 
     async def open(self) -> None:
         """Listen at `path`, however long it is. Raises OSError."""
-        listener = _bind(self.path)
+        listener = bind_at(self.path)
         self._server = await asyncio.get_running_loop().create_unix_server(
             self._stream, sock=listener, backlog=_BACKLOG
         )
@@ -101,7 +101,8 @@ def _peer(fd: int) -> int:
     return int(pid)
 
 
-def _bind(path: Path) -> socket.socket:
+def bind_at(path: Path) -> socket.socket:
+    """A UNIX socket at `path`, however long that is; not listening yet. Raises OSError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     folder = -1
     try:

@@ -110,6 +110,10 @@ class MemoryCgroup:
         except (OSError, ValueError):  # it was removed with its environment
             return False
 
+    def held(self) -> int:
+        """Bytes that the processes hold, without caches and files. Raises OSError or ValueError once it was removed."""
+        return _read_flat(self.path / "memory.stat").get(self._files.anonymous, 0)
+
     def remove(self) -> None:
         """Once no process is in it. It may be gone already."""
         with contextlib.suppress(OSError):

@@ -4,13 +4,20 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from penstock.environment.memory.cgroup import CgroupHome, MemoryCgroup
 from penstock.environment.memory.tree import ProcessTree
 
 INTERVAL_S: Final = 0.2
 """How long too much may be held unnoticed where the kernel does not see to it, as on AWS it always does (assumed)."""
+
+
+class Usage(NamedTuple):
+    """Of all processes of an environment together."""
+
+    memory_bytes: int
+    cpu_s: float
 
 
 class MemoryGuard:
@@ -25,6 +32,7 @@ class MemoryGuard:
         self._limit = limit
         self._on_over = on_over
         self._cgroup: MemoryCgroup | None = home.make(limit) if home else None
+        self._tree: ProcessTree | None = None
         self._watching: asyncio.Task[None] | None = None
         self._alarm: int | None = None
 
@@ -42,12 +50,24 @@ class MemoryGuard:
             self._alarm = self._cgroup.open_alarm()
         if self._alarm is not None:
             asyncio.get_running_loop().add_reader(self._alarm, self._alarmed)
-        tree = None if self._cgroup else ProcessTree(top)
-        self._watching = asyncio.get_running_loop().create_task(self._watch(tree))
+        self._tree = ProcessTree(top)
+        self._watching = asyncio.get_running_loop().create_task(self._watch(None if self._cgroup else self._tree))
 
     def is_over(self) -> bool:
         """Whether the limit is what ended a process just now. Only a cgroup knows afterwards."""
         return self._cgroup is not None and self._cgroup.is_over()
+
+    def usage(self) -> Usage | None:
+        """What the processes hold and have worked so far; None when that cannot be read any more. May take
+        milliseconds.
+        """
+        if self._tree is None:
+            return None
+        try:
+            held = self._cgroup.held() if self._cgroup else self._tree.held()
+        except (OSError, ValueError):  # it was removed with its environment
+            return None
+        return Usage(held, self._tree.worked())
 
     def _alarmed(self) -> None:
         self.stop()

@@ -1,4 +1,4 @@
-"""How much memory a tree of processes holds, where no cgroup counts it."""
+"""How much memory a tree of processes holds, where no cgroup counts it, and how long it has worked."""
 
 import os
 import sys
@@ -9,6 +9,7 @@ from penstock.model.limits import KIB
 
 _PROC: Final = Path("/proc")
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 class ProcessTree:
@@ -24,8 +25,19 @@ class ProcessTree:
         What a process has in memory is cheap to read, but pages that forked workers share are counted for each; their
         exact share is read only when that sum is too much.
         """
-        pids = [pid for pid in _descendants(self._top) if pid not in self._ours]
+        pids = self._pids()
         return sum(map(_resident, pids)) > limit and sum(map(_own_share, pids)) > limit
+
+    def held(self) -> int:
+        """Bytes that the processes hold together. Takes milliseconds for each GiB."""
+        return sum(map(_own_share, self._pids()))
+
+    def worked(self) -> float:
+        """Processor time in seconds, with that of children which ended and were waited for."""
+        return sum(map(_worked, self._pids()))
+
+    def _pids(self) -> list[int]:
+        return [pid for pid in _descendants(self._top) if pid not in self._ours]
 
 
 if sys.platform == "linux":
@@ -62,6 +74,14 @@ if sys.platform == "linux":
         share = kib["Pss_Anon:"] + kib["Pss_Shmem:"] if "Pss_Anon:" in kib else kib.get("Pss:", 0)
         return share * KIB
 
+    def _worked(pid: int) -> float:
+        """utime, stime, cutime and cstime of proc_pid_stat(5), which stand behind the name in parentheses."""
+        try:
+            fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return sum(map(int, fields[11:15])) / _TICKS
+
 else:
     import psutil
 
@@ -79,3 +99,10 @@ else:
 
     def _own_share(pid: int) -> int:
         return _resident(pid)
+
+    def _worked(pid: int) -> float:
+        try:
+            times = psutil.Process(pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return float(times.user + times.system + times.children_user + times.children_system)
