@@ -1,0 +1,22 @@
+"""Where execution environments go, and which of them leave. Pure: values in, values out."""
+
+from penstock.placement.hosts import Host, Placed, PlacementSettings, Size, per_instance
+from penstock.placement.leaving import due_for_rotation, idle_instances, to_drain
+from penstock.placement.placing import Fleet, Launch, NoRoom, Placement, choose_type, place
+
+__all__ = [
+    "Fleet",
+    "Host",
+    "Launch",
+    "NoRoom",
+    "Placed",
+    "Placement",
+    "PlacementSettings",
+    "Size",
+    "choose_type",
+    "due_for_rotation",
+    "idle_instances",
+    "per_instance",
+    "place",
+    "to_drain",
+]
