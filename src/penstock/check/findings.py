@@ -1,9 +1,11 @@
 """What a check can find, by kind."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from penstock.model.errors import UserError
 
 
 class Kind(StrEnum):
@@ -24,6 +26,18 @@ class Kind(StrEnum):
 
 
 DEFAULT_FAIL_ON: Final = frozenset({Kind.MIXED, Kind.ERRORS, Kind.MEMORY, Kind.STATE})
+
+
+def read_fail_on(words: Sequence[str]) -> frozenset[Kind]:
+    """Kinds, several in one word with commas, or `none`. Raises UserError."""
+    names = [name.strip() for word in words for name in word.split(",")]
+    if names == ["none"]:
+        return frozenset()
+    allowed = list(Kind)
+    for name in names:
+        if name not in allowed:
+            raise UserError(f"--fail-on: {name!r} is not one of {', '.join(allowed)}, or none alone")
+    return frozenset(map(Kind, names))
 
 
 @dataclass(frozen=True, slots=True)

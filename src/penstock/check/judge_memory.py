@@ -32,22 +32,18 @@ def measure_need(measured: Measured) -> MemoryNeed | None:
     if not points:
         return None
     environment = measured.environment
-    if not environment.shares_process:
-        return _by_slots(environment, max(peak for _, peak in points))
     line = fit_line(points)
     line = Line(line.base, max(0.0, line.slope))
     highest, peak = points[-1]
     seen = highest >= environment.max_concurrency
     at_maximum = peak if seen else max(peak, line.at(environment.max_concurrency))
-    room = MARGIN * environment.memory_bytes - line.base
-    most = int(room / line.slope) if line.slope > 0 else None
-    return MemoryNeed(line.base, line.slope, at_maximum, None if most is None else max(0, most), seen)
-
-
-def _by_slots(environment: Environment, peak: float) -> MemoryNeed:
-    """Every slot's process is there from the start, however many requests come."""
-    each = peak / environment.max_concurrency
-    return MemoryNeed(0.0, each, peak, int(MARGIN * environment.memory_bytes / each) if each else None, seen=True)
+    room = MARGIN * environment.memory_bytes
+    if not environment.shares_process:
+        # Every slot's process is there from the start, however many requests come.
+        each = at_maximum / environment.max_concurrency
+        return MemoryNeed(0.0, each, at_maximum, int(room / each) if each else None, seen)
+    most = max(0, int((room - line.base) / line.slope)) if line.slope > 0 else None
+    return MemoryNeed(line.base, line.slope, at_maximum, most, seen)
 
 
 def judge_memory(measured: Measured, need: MemoryNeed | None) -> list[Finding]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
+from typing import Final
 
 from penstock.check.findings import DEFAULT_FAIL_ON, Finding, Kind
 from penstock.check.judge_answers import Yardstick, is_sound, judge_answers, take_yardsticks
@@ -11,6 +12,9 @@ from penstock.check.judge_state import find_changes, judge_state, note_state
 from penstock.check.measured import Level, Measured
 from penstock.check.numbers import percentile
 from penstock.check.sizing import Load, Sizing, size
+
+_LEAST_CPU_S: Final = 0.1
+"""The kernel counts by hundredths of a second: less says nothing of one request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ def _summary(level: Level, idle_cpu: float) -> LevelSummary:
     durations = level.durations
     delays = level.loop.delays if level.loop else ()
     cpu = None
-    if level.cpu_s is not None and level.answers:
+    if level.cpu_s is not None and level.cpu_s >= _LEAST_CPU_S and level.answers:
         cpu = max(0.0, level.cpu_s - idle_cpu * level.seconds) / len(level.answers)
     return LevelSummary(
         level.concurrency,
@@ -137,6 +141,8 @@ def _largest_safe(measured: Measured, need: MemoryNeed | None, wrong: Callable[[
         safe = level.concurrency
     if need and need.most_requests is not None and need.most_requests < safe:
         safe, reason = need.most_requests, f"more would take over {MARGIN:.0%} of MemorySize"
+    if not reason and safe < measured.environment.max_concurrency:
+        reason = "more were not tried"
     return safe, reason
 
 

@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 from penstock import __version__
 from penstock.cli import layer as layer_commands
 from penstock.cli import settings
+from penstock.cli.check import check_command
 from penstock.cli.logs import show_logs
 from penstock.cli.reporter import HumanReporter, JsonReporter
 from penstock.cli.up import UpOptions
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("logs")(show_logs)
+app.command("check")(check_command)
 app.add_typer(layer_commands.commands, name="layer")
 
 

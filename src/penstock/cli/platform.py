@@ -18,6 +18,7 @@ from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
 from penstock.cli.security import make_tls, make_verifier, must_sign
 from penstock.cli.served import Joiner, Served, on_access, package_function
+from penstock.environment.environment import Environment
 from penstock.function_url import FunctionUrl, UrlHosts
 from penstock.model.clock import Clock
 from penstock.model.errors import StartError, UserError
@@ -62,6 +63,11 @@ class Platform:
         finally:
             await self._close()
             shutil.rmtree(work_root, ignore_errors=True)
+
+    @property
+    def environments(self) -> frozenset[Environment]:
+        """Those that run now."""
+        return self._agent.environments
 
     def hurry(self) -> None:
         """Wait no longer for open requests."""

@@ -41,6 +41,9 @@ class PlatformSettings:
     """Seconds from the first error of an asynchronous invocation to its next attempt; the second wait is twice that.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
 
+    keep_visible: tuple[Path, ...] = ()
+    """Paths that must be seen inside environments where they are, besides those that packages need."""
+
     @property
     def scheme(self) -> str:
         return "https" if self.https else "http"

@@ -101,7 +101,7 @@ class Joiner:
             task_root=package.task_root,
             opt_root=package.opt_root,
             lang_root=package.lang_root,
-            keep_visible=package.keep_visible,
+            keep_visible=(*package.keep_visible, *settings.keep_visible),
             work_root=self.work_root,
             isolated_network=settings.isolated_network,
             namespaces=settings.namespaces,

@@ -77,7 +77,7 @@ async def _run(
     on_serving: Callable[[Mapping[str, str]], Awaitable[None]],
 ) -> int:
     loop = asyncio.get_running_loop()
-    platform = Platform(stack, _platform_settings(options), LoopClock(loop), reporter)
+    platform = Platform(stack, platform_settings(options), LoopClock(loop), reporter)
     stop = asyncio.Event()
 
     def ask_to_stop() -> None:
@@ -90,7 +90,8 @@ async def _run(
     return await platform.run(stop, on_serving)
 
 
-def _platform_settings(options: UpOptions) -> PlatformSettings:
+def platform_settings(options: UpOptions) -> PlatformSettings:
+    """Makes the folder for the logs as well."""
     state = settings.state_folder(options.template, options.stack_name)
     state.mkdir(parents=True, exist_ok=True)
     ignore = state.parent / ".gitignore"

@@ -1,7 +1,7 @@
 """The connection to whoever checks: one JSON object a line, each answered with one.
 
     > {"hello": {"pid": 7}}
-    < {"do": "look"}     > {"slots": {"main.hits": ["value", "int", 9, -1, 5, []]}, "whole": true}
+    < {"do": "look"}     > {"slots": {"main.hits": ["value", "int", 9, -1, 5, []]}, "worked": 0.002}
     < {"do": "watch"}    > {"loop": true}
     < {"do": "stop"}     > {"delays": [0.0001], "blocks": {}}
 
@@ -17,6 +17,7 @@ import re
 import select
 import socket
 import threading
+import time
 
 from .look import Looker
 from .loop_watch import LoopWatch, find_loop
@@ -127,8 +128,9 @@ class Link:
         return {"error": f"unknown: {what!r}"}
 
     def _look(self) -> dict[str, object]:
-        slots, whole = self._looker.look(self._own.loaded())
-        return {"slots": slots, "whole": whole}
+        before = time.thread_time()
+        slots = self._looker.look(self._own.loaded())
+        return {"slots": slots, "worked": time.thread_time() - before}
 
     def _start_watch(self) -> dict[str, object]:
         found = find_loop()

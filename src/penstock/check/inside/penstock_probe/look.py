@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 MOST_SLOTS = 4000
 SECONDS = 0.05
@@ -61,13 +61,13 @@ class Looker:
         self._identities: dict[str, int] = {}
         """Of foreign objects, at the last look."""
 
-    def look(self, modules: Iterable[types.ModuleType]) -> tuple[dict[str, Slot], bool]:
-        """What the modules hold now, by name (`main.current_user`), and whether that is all of it."""
+    def look(self, modules: Sequence[types.ModuleType]) -> dict[str, Slot]:
+        """What the modules hold now, by name: `main.current_user`."""
         look = _Look(self._tokens, self._identities, {module.__name__ for module in modules})
         for module in modules:
             look.module(module)
         self._identities = look.identities
-        return look.slots, not look.is_over()
+        return look.slots
 
 
 class _Look:
