@@ -11,15 +11,21 @@ from penstock_adapter.proxy import Proxy
 from penstock_adapter.readiness import ASYNC_INIT_S, wait_until_ready
 from penstock_adapter.registration import RegistrationError
 from penstock_adapter.runtime_client import RuntimeClient
+from penstock_adapter.standby import StandBy
 
 
 class Adapter:
-    """`registration` is the socket of `send_registration`; the adapter owns it from here on."""
+    """`registration` is the socket of `send_registration`; the adapter owns it from here on. With `stand_by` another
+    process may poll in its place.
+    """
 
-    def __init__(self, options: Options, registration: socket.socket, output: Output) -> None:
+    def __init__(
+        self, options: Options, registration: socket.socket, output: Output, stand_by: StandBy | None = None
+    ) -> None:
         self._options = options
         self._registration = registration
         self._output = output
+        self._stand_by = stand_by
         self._proxy = Proxy(options)
         new_handler = self._proxy.new_handler
         self._client = RuntimeClient(
@@ -58,6 +64,8 @@ class Adapter:
             self._client.close()
             self._proxy.pool.close()
             self._registration.close()
+            if self._stand_by is not None:
+                self._stand_by.close()
 
     def stop(self) -> None:
         """Polls no more and ends when the invocations in hand are answered. A second call ends at once."""
@@ -86,9 +94,11 @@ class Adapter:
             self._fail(str(error))
 
     async def _become_ready(self) -> None:
-        options = self._options
-        waiting = self._spawn(self._await_app())
-        await asyncio.wait({waiting}, timeout=ASYNC_INIT_S if options.async_init else None)
+        timeout_s = ASYNC_INIT_S if self._options.async_init else None
+        if self._stand_by is not None:
+            await self._stand_by.until_ours(lambda: self._spawn(self._await_app()), timeout_s)
+        else:
+            await asyncio.wait({self._spawn(self._await_app())}, timeout=timeout_s)
         if not self._stopping:
             self._started = True
             self._client.start()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from penstock_adapter import hand_over
 from penstock_adapter.endpoint import Endpoint, OptionError, read_endpoint, read_port
 from penstock_adapter.variables import Variables, read_statuses
 
@@ -88,6 +89,8 @@ class Options:
     """The Runtime API is Penstock's, which takes a poll together with the end of an answer."""
     linked: bool = False
     """The Runtime API is Penstock's, and carries all slots on one connection."""
+    uvicorn_hook: bool = False
+    """Invocations may reach uvicorn in its own process, in place of its port."""
     warnings: tuple[str, ...] = ()
 
 
@@ -123,6 +126,7 @@ def read_options(environ: Mapping[str, str]) -> Options:
         log_as_json=environ.get("AWS_LAMBDA_LOG_FORMAT", "").lower() == "json",
         polls_ahead=environ.get("PENSTOCK_POLLS_AHEAD") == "1",
         linked=environ.get("PENSTOCK_LINK") == "1",
+        uvicorn_hook=_read_hook(read),
     )
     if _is_strict(read) and read.wrong:
         raise OptionError("\n".join(read.wrong))
@@ -134,6 +138,13 @@ def _is_strict(read: Variables) -> bool:
     if text not in ("0", "1"):
         read.notes.append(f"PENSTOCK_STRICT={text!r} counts as 0: expected 0 or 1")
     return text == "1"
+
+
+def _read_hook(read: Variables) -> bool:
+    text = read.environ.get(hand_over.VARIABLE, "0")
+    if text not in ("0", "1"):
+        read.wrong.append(f"{hand_over.VARIABLE}={text!r} counts as 0: expected 0 or 1")
+    return hand_over.is_wanted(read.environ)
 
 
 def _read_app(read: Variables, environ: Mapping[str, str]) -> Endpoint:

@@ -12,10 +12,12 @@ from penstock_adapter.event_loop import new_event_loop
 from penstock_adapter.extension import CONFIG_INVALID, tell_init_error
 from penstock_adapter.options import read_options
 from penstock_adapter.output import Output
+from penstock_adapter.standby import StandBy
 
 
-def run(registration: socket.socket, environ: Mapping[str, str]) -> int:
+def run(registration: socket.socket, environ: Mapping[str, str], listener: socket.socket | None = None) -> int:
     """Runs the adapter to its end; returns the exit code. SIGTERM and SIGINT let invocations in hand finish.
+    With `listener`, of `hand_over.listen`, it stands by for uvicorn.
 
     Variables that cannot be used are a line each and 1, and the platform is told.
     """
@@ -28,7 +30,8 @@ def run(registration: socket.socket, environ: Mapping[str, str]) -> int:
             runner.run(tell_init_error(registration, api, CONFIG_INVALID, str(error)))
             return 1
         output = Output(options.log_level, as_json=options.log_as_json)
-        return runner.run(_run(Adapter(options, registration, output)))
+        stand_by = StandBy(listener, options.app, output) if listener is not None else None
+        return runner.run(_run(Adapter(options, registration, output, stand_by)))
 
 
 async def _run(adapter: Adapter) -> int:

@@ -4,6 +4,7 @@ The rhythm is LWA's (src/lib.rs): at once, then 10 ms after each failure, withou
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from penstock_adapter.endpoint import Endpoint
 from penstock_adapter.options import Readiness, ReadinessProtocol
@@ -19,13 +20,18 @@ FIRST_PATIENCE_S = 1.0
 ASYNC_INIT_S = 9.8
 
 
-async def wait_until_ready(host: str, check: Readiness, output: Output) -> None:
+Connect = Callable[[str, int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
+async def wait_until_ready(
+    host: str, check: Readiness, output: Output, connect: Connect = asyncio.open_connection
+) -> None:
     """Returns once the app is up. Raises `TimeoutError` after `check.timeout_s`, if there is one."""
     async with asyncio.timeout(check.timeout_s):
-        await _ask_until_ready(Endpoint(host, check.port), check, output)
+        await _ask_until_ready(Endpoint(host, check.port), check, output, connect)
 
 
-async def _ask_until_ready(app: Endpoint, check: Readiness, output: Output) -> None:
+async def _ask_until_ready(app: Endpoint, check: Readiness, output: Output, connect: Connect) -> None:
     now = asyncio.get_running_loop().time
     begun = now()
     next_report_s = PROGRESS_EVERY_S
@@ -37,7 +43,7 @@ async def _ask_until_ready(app: Endpoint, check: Readiness, output: Output) -> N
             next_report_s += PROGRESS_EVERY_S
         try:
             async with asyncio.timeout(patience):
-                if await _ask(app, check):
+                if await _ask(app, check, connect):
                     return
         except TimeoutError:
             patience *= 2
@@ -46,8 +52,8 @@ async def _ask_until_ready(app: Endpoint, check: Readiness, output: Output) -> N
         await asyncio.sleep(RETRY_S)
 
 
-async def _ask(app: Endpoint, check: Readiness) -> bool:
-    reader, writer = await asyncio.open_connection(app.host, app.port)
+async def _ask(app: Endpoint, check: Readiness, connect: Connect) -> bool:
+    reader, writer = await connect(app.host, app.port)
     try:
         if check.protocol is ReadinessProtocol.TCP:
             return True

@@ -93,6 +93,14 @@ def is_web_adapter(layer: LayerVersion) -> bool:
     return _WEB_ADAPTER.fullmatch(layer.arn) is not None
 
 
+def is_launcher(extension: Path) -> bool:
+    """Whether a file in /opt/extensions is what stands in for the web adapter's own binary."""
+    if not extension.is_file():
+        return False
+    with extension.open("rb") as file:
+        return file.read(4096).endswith(_LAUNCHER.rpartition("}")[2].encode())
+
+
 def _is_zip(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(2) == b"PK"

@@ -1,4 +1,4 @@
-"""What /opt/extensions/lambda-adapter runs: the proxy where the exec wrapper is /opt/bootstrap, else nothing.
+"""What /opt/extensions/lambda-adapter runs: the proxy where the function has a web server, else nothing.
 
 Lambda starts every file in /opt/extensions, whatever mode the function uses, and takes the exit of one for a crash of
 the environment. So in in-process mode it registers, which the runtime waits for, and sleeps.
@@ -16,8 +16,13 @@ _MAX_HEAD_BYTES = 64 * 1024
 
 
 def is_proxy(variables: Mapping[str, str]) -> bool:
-    """Without a mount namespace the wrapper is in another folder, and called the same."""
-    return os.path.basename(variables.get("AWS_LAMBDA_EXEC_WRAPPER", "")) == "bootstrap"
+    """Behind /opt/bootstrap, and behind /opt/penstock where the handler is a file all the same. Without a mount
+    namespace the wrapper is in another folder, and called the same.
+    """
+    from penstock_adapter.hand_over import is_wanted
+
+    wrapper = os.path.basename(variables.get("AWS_LAMBDA_EXEC_WRAPPER", ""))
+    return wrapper == "bootstrap" or (wrapper == "penstock" and is_wanted(variables))
 
 
 def main() -> int:

@@ -43,7 +43,8 @@ def is_needed(function: Function) -> bool:
     if adapter_layer.is_named(function):
         return sys.platform == "linux"
     wrapper = function.environment.get("AWS_LAMBDA_EXEC_WRAPPER")
-    return not (wrapper == layers.WEB_ADAPTER_WRAPPER and any(map(layers.is_web_adapter, function.layers)))
+    is_proxied = adapter_layer.is_hooked(function) or any(map(layers.is_web_adapter, function.layers))
+    return not (wrapper == layers.WEB_ADAPTER_WRAPPER and is_proxied)
 
 
 async def install(function: Function, python: Interpreter, store: Store, progress: Callable[[str], None]) -> Entry:
