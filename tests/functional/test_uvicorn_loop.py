@@ -1,159 +1,23 @@
-"""A real uvicorn, started as a `run.sh` starts it, whose event loop takes invocations in place of connections."""
+"""A real uvicorn, started as a `run.sh` starts it, whose event loop takes invocations in place of connections while our
+extension stands by.
+"""
 
 import asyncio
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import orjson
-import psutil
 import pytest
-import uvicorn
 
 from support.events import url_event
 from support.runtime_server import RuntimeServer
-from support.streams import within
+from support.uvicorn_runs import free_port, hooked, need_hook, running
 
-pytestmark = pytest.mark.skipif(
-    tuple(map(int, uvicorn.__version__.split(".")[:2])) < (0, 36), reason="this uvicorn takes no loop by name"
-)
-
-HOOK = "penstock_adapter.uvicorn_loop:new_event_loop"
-APP = """
-import asyncio, os, sys
-
-
-def tell(line):
-    os.write(2, f"{line}\\n".encode())
-
-
-async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        for _ in range(2):
-            kind = (await receive())["type"]
-            tell(kind)
-            await send({"type": f"{kind}.complete"})
-        return
-    do = scope["path"].strip("/")
-    if do == "raise":
-        raise LookupError("no pump")
-    headers = [(b"content-type", b"text/plain"), (b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    if do == "stream":
-        await send({"type": "http.response.body", "body": b"one", "more_body": True})
-        await receive()
-        await asyncio.to_thread(sys.stdin.readline)
-        await send({"type": "http.response.body", "body": b"two"})
-    elif do == "endless":
-        sent = 0
-        await receive()
-        gone = asyncio.ensure_future(receive())
-        while not gone.done():
-            await send({"type": "http.response.body", "body": bytes(65536), "more_body": True})
-            await asyncio.sleep(0)
-            sent += 1
-            tell(f"sent {sent}")
-        tell(gone.result()["type"])
-    elif do == "break":
-        await send({"type": "http.response.body", "body": b"half", "more_body": True})
-        await asyncio.sleep(0)
-        raise LookupError("no other half")
-    else:
-        body = b""
-        while (message := await receive())["more_body"]:
-            body += message["body"]
-        told = f"{scope['method']} {scope['scheme']} {scope['client'][0]} {len(body + message['body'])}"
-        await send({"type": "http.response.body", "body": told.encode()})
-"""
-
-
-class Web:
-    """A uvicorn process. `lines` is what it has said so far."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self.lines: list[str] = []
-        self._news = asyncio.Condition()
-        self._reading = asyncio.get_running_loop().create_task(self._read())
-
-    async def wait_for(self, text: str) -> None:
-        async with self._news:
-            await within(self._news.wait_for(lambda: any(text in line for line in self.lines)))
-
-    def go_on(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(b"\n")
-
-    async def ended(self) -> int:
-        code = await within(self.process.wait())
-        await within(self._reading)
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        with suppress(ConnectionError):
-            await self.process.stdin.wait_closed()
-        return code
-
-    def listens(self) -> list[int]:
-        """Ports that it, or a process of it, listens at."""
-        top = psutil.Process(self.process.pid)
-        found = [one for each in [top, *top.children(recursive=True)] for one in each.net_connections("tcp")]
-        return [one.laddr.port for one in found if one.status == psutil.CONN_LISTEN]
-
-    async def _read(self) -> None:
-        assert self.process.stderr is not None
-        async for line in self.process.stderr:
-            async with self._news:
-                self.lines.append(line.decode().rstrip())
-                self._news.notify_all()
-
-
-@asynccontextmanager
-async def running(
-    folder: Path, port: int, command: Sequence[str] = (), *, api: str = "", mode: str = "response_stream"
-) -> AsyncIterator[Web]:
-    """uvicorn with the variables of an execution environment that has two slots."""
-    (folder / "main.py").write_text(APP)
-    environ = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "PORT": str(port),
-        "UVICORN_LOOP": HOOK,
-        "AWS_LAMBDA_MAX_CONCURRENCY": "2",
-        "AWS_LWA_INVOKE_MODE": mode,
-        **({"AWS_LAMBDA_RUNTIME_API": api} if api else {}),
-    }
-    process = await asyncio.create_subprocess_exec(
-        *(command or (sys.executable, "-m", "uvicorn", "--port", str(port), "main:app")),
-        cwd=folder,
-        env=environ,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    web = Web(process)
-    try:
-        yield web
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await web.ended()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+pytestmark = need_hook
 
 
 async def test_invocations_reach_the_app_without_a_port(tmp_path: Path) -> None:
-    async with RuntimeServer() as server, running(tmp_path, free_port(), api=server.address) as web:
+    async with hooked(tmp_path) as (server, web):
         for number in range(3):
             event = url_event(method="POST", path="/x", body="body", headers={"x-forwarded-proto": "https"})
             post = await server.invoke(event, f"request-{number}")
@@ -165,13 +29,13 @@ async def test_invocations_reach_the_app_without_a_port(tmp_path: Path) -> None:
 
 
 async def test_buffered_answers_and_large_bodies(tmp_path: Path) -> None:
-    async with RuntimeServer() as server, running(tmp_path, free_port(), api=server.address, mode="buffered"):
+    async with hooked(tmp_path, AWS_LWA_INVOKE_MODE="buffered") as (server, _):
         post = await server.invoke(url_event(method="POST", body=bytes(3_000_000)))
         assert orjson.loads(await post.complete())["body"] == "POST http 127.0.0.1 3000000"
 
 
 async def test_chunks_leave_as_they_are_sent_and_slots_share_the_loop(tmp_path: Path) -> None:
-    async with RuntimeServer() as server, running(tmp_path, free_port(), api=server.address) as web:
+    async with hooked(tmp_path) as (server, web):
         first = await server.invoke(url_event(path="/stream"), "first")
         assert [await first.chunk() for _ in range(3)][1:] == [bytes(8), b"one"]
         second = await server.invoke(url_event(path="/x"), "second")
@@ -182,7 +46,7 @@ async def test_chunks_leave_as_they_are_sent_and_slots_share_the_loop(tmp_path: 
 
 
 async def test_a_reader_that_pauses_stops_the_app_and_one_that_leaves_ends_it(tmp_path: Path) -> None:
-    async with RuntimeServer() as server, running(tmp_path, free_port(), api=server.address) as web:
+    async with hooked(tmp_path) as (server, web):
         server.read_posts = False
         post = await server.invoke(url_event(path="/endless"))
         before = -1
@@ -200,7 +64,7 @@ async def test_a_reader_that_pauses_stops_the_app_and_one_that_leaves_ends_it(tm
 
 
 async def test_failures_are_the_proxys(tmp_path: Path) -> None:
-    async with RuntimeServer() as server, running(tmp_path, free_port(), api=server.address) as web:
+    async with hooked(tmp_path) as (server, web):
         post = await server.invoke(url_event(path="/raise"), "one")
         prelude, _, body = (await post.complete()).partition(bytes(8))
         assert (orjson.loads(prelude)["statusCode"], body) == (500, b"Internal Server Error")
@@ -211,7 +75,7 @@ async def test_failures_are_the_proxys(tmp_path: Path) -> None:
 
 
 async def test_sigterm_lets_an_answer_end(tmp_path: Path) -> None:
-    async with RuntimeServer() as server, running(tmp_path, free_port(), api=server.address) as web:
+    async with hooked(tmp_path) as (server, web):
         post = await server.invoke(url_event(path="/stream"))
         assert [await post.chunk() for _ in range(3)][2] == b"one"
         web.process.send_signal(signal.SIGTERM)
@@ -225,7 +89,7 @@ async def test_sigterm_lets_an_answer_end(tmp_path: Path) -> None:
 
 
 async def test_sigterm_while_idle(tmp_path: Path) -> None:
-    async with RuntimeServer() as server, running(tmp_path, free_port(), api=server.address) as web:
+    async with hooked(tmp_path) as (server, web):
         await (await server.invoke(url_event())).complete()
         await server.poll()
         web.process.send_signal(signal.SIGTERM)
@@ -234,35 +98,25 @@ async def test_sigterm_while_idle(tmp_path: Path) -> None:
 
 
 async def test_a_kept_connection_that_uvicorn_closes_is_replaced(tmp_path: Path) -> None:
-    port = free_port()
-    command = (sys.executable, "-m", "uvicorn", "--port", str(port), "--timeout-keep-alive", "0", "main:app")
-    async with RuntimeServer() as server, running(tmp_path, port, command, api=server.address):
+    async with hooked(tmp_path, "--timeout-keep-alive", "0") as (server, _):
         for number in range(20):
             post = await server.invoke(url_event(), f"request-{number}")
             assert (await post.complete()).endswith(b"GET http 127.0.0.1 0")
 
 
 async def test_h11_is_served_as_well(tmp_path: Path) -> None:
-    port = free_port()
-    command = (sys.executable, "-m", "uvicorn", "--port", str(port), "--http", "h11", "main:app")
-    async with RuntimeServer() as server, running(tmp_path, port, command, api=server.address) as web:
+    async with hooked(tmp_path, "--http", "h11") as (server, web):
         for number in range(3):
             post = await server.invoke(url_event(method="POST", body="abc"), f"request-{number}")
             assert (await post.complete()).endswith(b"POST http 127.0.0.1 3")
         assert web.listens() == []
 
 
-@pytest.mark.parametrize("more", [["--workers", "2"], ["--reload"], ["--factory", "--port", "0"], []])
+@pytest.mark.parametrize("more", [["--workers", "2"], ["--reload"], ["--port", "0"], []])
 async def test_anything_else_listens_and_leaves_the_polls_to_the_proxy(tmp_path: Path, more: list[str]) -> None:
     """Without `more` it is the environment that is missing."""
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "--port", str(port), *more, "main:app"]
-    if "--factory" in more:
-        command.remove("--factory")
-    async with (
-        RuntimeServer() as server,
-        running(tmp_path, port, command, api=server.address if more else "") as web,
-    ):
+    async with RuntimeServer() as server, running(tmp_path, port, more, api=server.address if more else "") as web:
         await web.wait_for("Application startup complete")
         await web.wait_for("Uvicorn running on")
         assert len(set(web.listens())) == 1

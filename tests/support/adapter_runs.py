@@ -4,21 +4,26 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
+from penstock_adapter import hand_over
 from penstock_adapter.adapter import Adapter
 from penstock_adapter.endpoint import read_endpoint
 from penstock_adapter.options import read_options
 from penstock_adapter.output import Output
 from penstock_adapter.registration import send_registration
+from penstock_adapter.standby import StandBy
 
 
 class AdapterRun:
-    """An adapter at work. `exit` is the task whose result is its exit code."""
+    """An adapter at work, which stands by if told to. `exit` is the task whose result is its exit code."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.lines: list[str] = []
         options = read_options(environ)
-        registration = send_registration(read_endpoint("AWS_LAMBDA_RUNTIME_API", environ["AWS_LAMBDA_RUNTIME_API"]))
-        self.adapter = Adapter(options, registration, Output(write=self.lines.append))
+        address = environ["AWS_LAMBDA_RUNTIME_API"]
+        output = Output(write=self.lines.append)
+        stand_by = StandBy(hand_over.listen(address), options.app, output) if options.uvicorn_hook else None
+        registration = send_registration(read_endpoint("AWS_LAMBDA_RUNTIME_API", address))
+        self.adapter = Adapter(options, registration, output, stand_by)
         self.exit = asyncio.get_running_loop().create_task(self.adapter.run())
 
 
