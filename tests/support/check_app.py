@@ -1,5 +1,6 @@
-"""An ASGI app with one fault a path, and none at `/sound`, for `penstock check` to be tried on. Copied into an app's folder
-as main.py, so it imports the standard library alone.
+"""An ASGI app with one fault a path, and none at `/sound`, for `penstock check` to be tried on.
+
+Copied into an app's folder as main.py, so it imports the standard library alone.
 """
 
 import asyncio
@@ -59,7 +60,7 @@ async def remembers(user: str) -> tuple[int, str]:
 
 
 async def blocks(user: str) -> tuple[int, str]:
-    time.sleep(0.08)
+    time.sleep(0.08)  # noqa: ASYNC251  # the fault
     return 200, f"hello {user}"
 
 

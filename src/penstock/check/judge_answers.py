@@ -19,11 +19,12 @@ _LOGS = "penstock logs shows what the function wrote"
 
 @dataclass(frozen=True, slots=True)
 class Yardstick:
-    """What answers to one target are like with one request at a time. `echoes`: each holds its request's token.
-    `digests` is empty where they differ from each other anyway.
+    """What answers to one target are like with one request at a time. `echoes`: each holds its request's token;
+    `holds_none`: there are some, and none holds any. `digests` is empty where they differ from each other anyway.
     """
 
     echoes: bool
+    holds_none: bool
     statuses: frozenset[int]
     digests: frozenset[bytes]
 
@@ -56,6 +57,7 @@ def _take(answers: Sequence[Answer]) -> Yardstick:
     digests = frozenset(answer.digest for answer in fine)
     return Yardstick(
         echoes=bool(fine) and all(answer.echoed for answer in fine),
+        holds_none=bool(fine) and not any(answer.echoed or answer.foreign for answer in fine),
         statuses=frozenset(answer.status for answer in answers),
         digests=digests if len(fine) > 1 and len(digests) == 1 else frozenset(),
     )
@@ -71,8 +73,10 @@ def judge_answers(measured: Measured, yardsticks: Sequence[Yardstick]) -> list[F
     found: list[Finding] = []
     for target, (name, yardstick) in enumerate(zip(measured.targets, yardsticks, strict=True)):
         levels = [(level.concurrency, list(_of_target(level, target))) for level in measured.levels]
+        # What fails because the environment has died is told with that.
+        lived = [one for one, level in zip(levels, measured.levels, strict=True) if not level.died]
         found += _mixed(levels, name, yardstick)
-        found += _failed(levels, name, yardstick)
+        found += _failed(lived, name, yardstick)
         found += _changed(levels, name, yardstick)
     return found
 
@@ -92,11 +96,12 @@ def _mixed(levels: _Levels, name: str, yardstick: Yardstick) -> Iterator[Finding
 
 
 def _failed(levels: _Levels, name: str, yardstick: Yardstick) -> Iterator[Finding]:
-    if alone := _told(levels[:1], is_broken):
-        yield Finding(Kind.ERRORS, f"{name}: {alone} failed: {_reasons(levels[:1], is_broken)}", _LOGS)
-    if together := _told(levels[1:], yardstick.is_new_failure):
-        reasons = _reasons(levels[1:], yardstick.is_new_failure)
-        yield Finding(Kind.ERRORS, f"{name}: fails as it does not one at a time: {together}: {reasons}", _LOGS)
+    alone, together = levels[:1], levels[1:]
+    if told := _told(alone, is_broken):
+        yield Finding(Kind.ERRORS, f"{name}: {told} failed: {_reasons(alone, is_broken)}", _LOGS)
+    if told := _told(together, yardstick.is_new_failure):
+        reasons = _reasons(together, yardstick.is_new_failure)
+        yield Finding(Kind.ERRORS, f"{name}: fails as it does not one at a time: {told}: {reasons}", _LOGS)
 
 
 def _changed(levels: _Levels, name: str, yardstick: Yardstick) -> Iterator[Finding]:

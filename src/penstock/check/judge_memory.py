@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.check.findings import Finding, Kind
-from penstock.check.measured import Environment, Measured
+from penstock.check.measured import Measured
 from penstock.check.numbers import Line, fit_line
 from penstock.model.limits import MIB
 
@@ -33,7 +33,8 @@ def measure_need(measured: Measured) -> MemoryNeed | None:
         return None
     environment = measured.environment
     line = fit_line(points)
-    line = Line(line.base, max(0.0, line.slope))
+    if line.slope < 0:  # nothing was added: what was held at first came from elsewhere
+        line = Line(max(peak for _, peak in points), 0.0)
     highest, peak = points[-1]
     seen = highest >= environment.max_concurrency
     at_maximum = peak if seen else max(peak, line.at(environment.max_concurrency))

@@ -36,7 +36,8 @@ def judge_loop(measured: Measured) -> list[Finding]:
         return []
     place = max(loop.blocks, key=lambda one: sum(loop.blocks[one]), default="")
     where = f": {place}" if place else ""
-    text = f"the event loop stands still for up to {max(late) * 1000:.0f} ms while one request runs{where}"
+    typical = percentile(late, 0.5) * 1000
+    text = f"one request alone holds up the event loop {len(late)} times, for {typical:.0f} ms at p50{where}"
     return [Finding(Kind.LOOP, text, "await what takes long, or give it a thread (asyncio.to_thread)")]
 
 

@@ -102,12 +102,11 @@ def _deaths(measured: Measured) -> list[Finding]:
 
 
 def _note_echoes(measured: Measured, yardsticks: Sequence[Yardstick]) -> list[str]:
-    pairs = zip(measured.targets, yardsticks, strict=True)
-    silent = [name for name, yardstick in pairs if yardstick.statuses and not yardstick.echoes]
     return [
         f"{name}: answers do not hold their request's token, so one that lacks it cannot be told: put {{token}} where "
         "the app answers with it (--path, --header, --body)"
-        for name in silent
+        for name, yardstick in zip(measured.targets, yardsticks, strict=True)
+        if yardstick.holds_none
     ]
 
 

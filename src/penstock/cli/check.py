@@ -1,14 +1,9 @@
 """`penstock check`: bring one function up, drive it at rising concurrency, tell what is not safe, take it down."""
 
-import asyncio
-import os
-import signal
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
-from urllib.parse import urlsplit
 
 import orjson
 import typer
@@ -18,26 +13,19 @@ from rich.console import Console
 from penstock.check.findings import DEFAULT_FAIL_ON, Kind, read_fail_on
 from penstock.check.judge_speed import LATENCY_FACTOR
 from penstock.check.levels import read_levels
-from penstock.check.load import Address
-from penstock.check.measured import Environment, Measured
-from penstock.check.probes import Probes, probe_variables
-from penstock.check.run import Check, Plan, Subject
+from penstock.check.measured import Measured
+from penstock.check.run import Plan
 from penstock.check.sizing import Load
 from penstock.check.target import Target, TokenPlace, make_targets
-from penstock.check.tokens import Tokens
 from penstock.check.verdict import Rules, judge
 from penstock.cli import settings
 from penstock.cli.check_report import as_json, print_report
 from penstock.cli.check_reporter import CheckReporter
-from penstock.cli.clock import LoopClock
+from penstock.cli.check_run import CheckRun
 from penstock.cli.open_files import raise_limit
-from penstock.cli.platform import Platform
-from penstock.cli.up import UpOptions, platform_settings
-from penstock.environment.memory import Usage
+from penstock.cli.up import UpOptions
 from penstock.model.errors import UserError
-from penstock.model.function import AuthType, Function
-from penstock.model.limits import MIB
-from penstock.packaging import python_runtime
+from penstock.model.function import Function
 from penstock.template import Stack, load_stack
 
 SECONDS: Final = 3.0
@@ -197,7 +185,7 @@ def check(options: CheckOptions) -> int:
     raise_limit()
     reporter = CheckReporter(quiet=options.json)
     with tempfile.TemporaryDirectory(prefix="penstock-check-") as folder:
-        run = _Run(stack, function, plan, up, reporter, Path(folder))
+        run = CheckRun(stack, function, plan, up, reporter, Path(folder))
         try:
             code = uvloop.run(run.run())
         finally:
@@ -228,82 +216,3 @@ def _choose(stack: Stack, wanted: str | None) -> Function:
     if not with_url:
         raise UserError("no function of this template has a FunctionUrlConfig, by which it could be asked")
     raise UserError(f"several functions have a Function URL: choose one with --function: {known}")
-
-
-class _Run:
-    """One function, brought up with the probe in its environment; `measured` is there once the check is through."""
-
-    def __init__(
-        self, stack: Stack, function: Function, plan: Plan, up: UpOptions, reporter: CheckReporter, folder: Path
-    ) -> None:
-        self.measured: Measured | None = None
-        self._function = function
-        self._plan = plan
-        self._reporter = reporter
-        self._tokens = Tokens(os.urandom(4).hex())
-        self._socket = folder / "probes.sock"
-        for warning in stack.warnings:
-            reporter.warn(warning)
-        probed = self._with_probe(function)
-        # The others of the template are not started, so that there is nothing to tell of them.
-        self._stack = replace(stack, functions=(probed,), warnings=())
-        self._settings = replace(platform_settings(up), keep_visible=(folder,))
-        self._error: BaseException | None = None
-
-    def _with_probe(self, function: Function) -> Function:
-        """Asked without signatures, with the probe in each of its Python processes."""
-        assert function.url is not None
-        variables = probe_variables(self._socket, self._tokens.pattern, function.environment)
-        return replace(
-            function,
-            url=replace(function.url, auth_type=AuthType.NONE),
-            environment={**function.environment, **variables},
-        )
-
-    async def run(self) -> int:
-        """Code 1 when the function cannot start. Raises UserError."""
-        loop = asyncio.get_running_loop()
-        clock = LoopClock(loop)
-        platform = Platform(self._stack, self._settings, clock, self._reporter)
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
-
-        async def beside(urls: Mapping[str, str]) -> None:
-            try:
-                self.measured = await self._check(urls, platform, clock, probes)
-            except Exception as error:  # whoever awaits this one forgets what it raises
-                self._error = error
-            finally:
-                stop.set()
-
-        async with Probes(self._socket) as probes:
-            code = await platform.run(stop, beside)
-        if self._error:
-            raise self._error
-        return code
-
-    async def _check(self, urls: Mapping[str, str], platform: Platform, clock: LoopClock, probes: Probes) -> Measured:
-        url = urlsplit(urls[self._function.logical_id])
-
-        def usage() -> Usage | None:
-            return next((environment.usage() for environment in platform.environments), None)
-
-        subject = Subject(
-            Environment(
-                self._function.memory_mib * MIB,
-                self._function.vcpus,
-                self._function.max_concurrency,
-                shares_process=not _is_handler(self._function),
-            ),
-            Address(str(url.hostname), int(url.port or 80)),
-            self._function.timeout_s,
-            usage,
-            self._reporter.deaths,
-        )
-        return await Check(subject, self._plan, self._tokens, probes, clock, self._reporter.progress).run()
-
-
-def _is_handler(function: Function) -> bool:
-    """Whether AWS's own client runs it, which has a process for each slot."""
-    return python_runtime.is_needed(function) and not function.environment.get("AWS_LAMBDA_EXEC_WRAPPER")

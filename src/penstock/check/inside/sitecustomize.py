@@ -24,6 +24,20 @@ def _begin_probe() -> None:
         sys.stderr.write(f"penstock check: no look at this process: {type(error).__name__}: {error}\n")
 
 
+def _hide_from_handler() -> None:
+    """AWS's client forks its workers, which keep the probe; what those start is to have the PYTHONPATH it has on AWS.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    if os.path.basename(sys.orig_argv[-1]) == "bootstrap.py":
+        here = os.path.dirname(os.path.abspath(__file__))
+        entries = os.environ["PYTHONPATH"].split(os.pathsep)
+        others = [entry for entry in entries if os.path.abspath(entry) != here]
+        os.environ["PYTHONPATH"] = os.pathsep.join(others)
+        if not others:
+            del os.environ["PYTHONPATH"]
+
+
 def _import_next() -> None:
     spec = PathFinder.find_spec("sitecustomize", sys.path)
     if spec is None or spec.loader is None:
@@ -38,5 +52,6 @@ def _import_next() -> None:
 # Loaded under the platform's name it is only looked at.
 if __name__ == "sitecustomize":
     _begin_probe()
+    _hide_from_handler()
     sys.path[:] = _others()
     _import_next()
