@@ -6,16 +6,16 @@ goes on sending, and polls when the body is out. Started as a script, with the a
 
 import sys
 
-from penstock_adapter import in_process, runtime_client
+from penstock_adapter import in_process, runtime_client, runtime_slot
 
 
-class EarlySlot(runtime_client.RuntimeSlot):
+class EarlySlot(runtime_slot.RuntimeSlot):
     """Takes a status that comes before the end of the answer for the status of that answer."""
 
-    _early: "runtime_client._Answer | None" = None
+    _early: "runtime_slot._Answer | None" = None
 
-    def _take_answer(self, answer: "runtime_client._Answer") -> None:
-        if self._state is runtime_client._State.STREAMING and answer[0] == 200:
+    def _take_answer(self, answer: "runtime_slot._Answer") -> None:
+        if self._state is runtime_slot._State.STREAMING and answer[0] == 200:
             self._early = answer
         else:
             super()._take_answer(answer)
@@ -23,11 +23,11 @@ class EarlySlot(runtime_client.RuntimeSlot):
     def release(self) -> None:
         super().release()
         early, self._early = self._early, None
-        if early and self._state is runtime_client._State.POSTED:
-            self._state = runtime_client._State.IDLE
+        if early and self._state is runtime_slot._State.POSTED:
+            self._state = runtime_slot._State.IDLE
             self._poll()
 
 
 if __name__ == "__main__":
-    runtime_client.RuntimeSlot = EarlySlot  # type: ignore[misc]
+    runtime_client.RuntimeSlot = EarlySlot  # type: ignore[attr-defined]
     sys.exit(in_process.main())

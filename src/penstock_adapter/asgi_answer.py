@@ -7,7 +7,7 @@ from penstock_adapter.compression import GzipBody, accepts_gzip, compressed, is_
 from penstock_adapter.http_answer import ResponseHeaders, buffered_answer, error_status_message
 from penstock_adapter.http_event import HttpRequest
 from penstock_adapter.options import Options
-from penstock_adapter.runtime_client import RuntimeSlot
+from penstock_adapter.runtime_slot import RuntimeSlot
 
 # 6 MB and the service's slack: a longer body cannot become an answer, so no more of it is kept.
 # https://github.com/aws/aws-lambda-runtime-interface-emulator (max payload size)

@@ -19,7 +19,7 @@ from penstock_adapter.http_event import HttpRequest
 from penstock_adapter.options import Options
 from penstock_adapter.output import Output
 from penstock_adapter.request_context import request_id
-from penstock_adapter.runtime_client import RuntimeSlot
+from penstock_adapter.runtime_slot import RuntimeSlot
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -12,7 +12,7 @@ from penstock_adapter.invocation import Invocation, env_config
 from penstock_adapter.lambda_context import LambdaContext
 from penstock_adapter.options import InvokeMode, Options
 from penstock_adapter.output import Output
-from penstock_adapter.runtime_client import RuntimeSlot
+from penstock_adapter.runtime_slot import RuntimeSlot
 
 __all__ = ["App", "AsgiExchange", "AsgiMode", "Message", "Receive", "Send"]
 

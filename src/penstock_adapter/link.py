@@ -5,14 +5,16 @@ are carried by a single one, the link: a loopback write costs as much as reading
 is one for all slots instead of one for each. What is carried stays HTTP, byte for byte; nobody else sees a link.
 
 A frame is a head of nine bytes, little-endian (payload bytes, connection, kind), and its payload. Connections are
-opened by the client with their first frame, with rising numbers. A connection may have `WINDOW` bytes under way that
-the other side's protocol has not taken, so one that does not read holds up no other.
+opened by the client alone, with rising numbers. A connection may have `WINDOW` bytes under way that the other side's
+protocol has not taken, so one that does not read holds up no other.
 """
 
 import asyncio
 from collections.abc import Callable
 from struct import Struct
 from typing import Any, Final, cast
+
+from penstock_adapter.link_transport import CREDIT, CREDIT_PAYLOAD, DATA, LARGE, OPEN, SIZES, LinkError, LinkTransport
 
 # What the client asks for, and the only answer that makes a connection a link.
 TARGET: Final = "/penstock/link"
@@ -21,29 +23,15 @@ SWITCHING: Final = f"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n
 
 _HEAD: Final = Struct("<IIB")
 _HEAD_BYTES: Final = _HEAD.size
-_DATA, _CREDIT, _EOF, _CLOSE, _RESET = range(5)
-_CREDIT_PAYLOAD: Final = Struct("<I")
-_CREDIT_BYTES: Final = _CREDIT_PAYLOAD.size
 
-# Under way on one connection; TCP's own buffers hold some megabytes (`assumed`, like all numbers here).
-WINDOW: Final = 256 * 1024
-_GRANT: Final = WINDOW // 2
 # What leaves together at the most. More would keep the first of a burst waiting for the last, and the other process
 # idle meanwhile: an event or a whole answer is work for it, so few of these are gathered; a chunk is not (measured).
 _WRITE_WEIGHT: Final = 32
 _WHOLE_WEIGHT: Final = 8
-# From so many bytes on a payload is handed over without being copied once more, and as it comes. A shorter one comes
-# whole: the end of an answer and the poll behind it are never seen apart.
-_LARGE: Final = 16 * 1024
 # Waiting for room on the link itself before all its connections are told to pause.
-_LINK_HIGH_WATER: Final = 1024 * 1024
-_HIGH_WATER: Final = 64 * 1024
-# Many times what an environment may have slots; who opens more does not know what it is doing.
+_HIGH_WATER: Final = 1024 * 1024
+# Twice what an environment may have slots, and more; who opens more does not know what it is doing.
 _MAX_CONNECTIONS: Final = 4096
-
-
-class LinkError(ConnectionError):
-    """The other side broke the rules of a link."""
 
 
 class Link(asyncio.Protocol):
@@ -76,14 +64,14 @@ class Link(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._transport.set_write_buffer_limits(high=_LINK_HIGH_WATER)
+        self._transport.set_write_buffer_limits(high=_HIGH_WATER)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
         self._out.clear()
         connections, self._connections = self._connections, {}
         for connection in connections.values():
-            connection.lost(error)
+            connection.link_lost(error)
         self._on_lost(error)
 
     def pause_writing(self) -> None:
@@ -123,6 +111,14 @@ class Link(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def pause_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def get_extra_info(self, name: str) -> Any:
         """Of the real connection, but for its socket: no connection has that for itself."""
         return None if self._transport is None or name == "socket" else self._transport.get_extra_info(name)
@@ -144,15 +140,16 @@ class Link(asyncio.Protocol):
             if end - at < _HEAD_BYTES:
                 break
             size, number, kind = _HEAD.unpack_from(data, at)
-            if kind != _DATA:
-                if end - at < _HEAD_BYTES + _CREDIT_BYTES and kind == _CREDIT:
-                    break
-                at += self._take_other(number, kind, data[at + _HEAD_BYTES : at + _HEAD_BYTES + size])
-            elif size < _LARGE:
+            if (kind != DATA or not size) and size != SIZES.get(kind):
+                raise LinkError(f"a frame of kind {kind} with {size} bytes")
+            if size < LARGE:
                 if end - at < _HEAD_BYTES + size:
                     break
                 at += _HEAD_BYTES + size
-                self._take(number, data[at - size : at])
+                if kind == DATA:
+                    self._take(number, data[at - size : at])
+                else:
+                    self._take_other(number, kind, data[at - size : at])
             else:
                 at += _HEAD_BYTES
                 self._rest, self._number = size, number
@@ -160,31 +157,29 @@ class Link(asyncio.Protocol):
             self._part = data[at:]
 
     def _take(self, number: int, payload: bytes) -> None:
-        connection = self._connections.get(number) or self._opened(number)
+        connection = self._connections.get(number)
         if connection is not None:
             connection.take(payload)
+        elif number > self._newest:
+            raise LinkError("a connection that was not opened")
 
-    def _take_other(self, number: int, kind: int, payload: bytes) -> int:
-        """A frame that carries nothing for a protocol. Returns its length."""
-        connection = self._connections.get(number)
-        if kind == _CREDIT and len(payload) == _CREDIT_BYTES:
-            if connection is not None:
-                connection.granted(_CREDIT_PAYLOAD.unpack(payload)[0])
-        elif kind in (_EOF, _CLOSE, _RESET) and not payload:
-            if connection is not None:
+    def _take_other(self, number: int, kind: int, payload: bytes) -> None:
+        """A frame that carries nothing for a protocol. It may come late, for a connection that has ended."""
+        if kind == OPEN:
+            self._opened(number)
+        elif number > self._newest:
+            raise LinkError("a connection that was not opened")
+        elif connection := self._connections.get(number):
+            if kind == CREDIT:
+                connection.granted(CREDIT_PAYLOAD.unpack(payload)[0])
+            else:
                 connection.ended(kind)
-        else:
-            raise LinkError(f"a frame of kind {kind} with {len(payload)} bytes")
-        return _HEAD_BYTES + len(payload)
 
-    def _opened(self, number: int) -> "LinkTransport | None":
-        """None for what is still on its way to a connection that has ended."""
-        if number <= self._newest:
-            return None
-        if self._accept is None or len(self._connections) >= _MAX_CONNECTIONS:
+    def _opened(self, number: int) -> None:
+        if self._accept is None or number <= self._newest or len(self._connections) >= _MAX_CONNECTIONS:
             raise LinkError("no connection may be opened")
         self._newest = number
-        return self._add(number, self._accept())
+        self._add(number, self._accept())
 
     # --- connections ---
 
@@ -193,13 +188,14 @@ class Link(asyncio.Protocol):
         if self.closing:
             raise ConnectionResetError("the link is gone")
         self._newest += 1
+        self._out.append(_HEAD.pack(0, self._newest, OPEN))
+        self._flush_soon()
         self._add(self._newest, protocol)
 
-    def _add(self, number: int, protocol: asyncio.Protocol) -> "LinkTransport":
+    def _add(self, number: int, protocol: asyncio.Protocol) -> None:
         connection = LinkTransport(self, number, protocol)
         self._connections[number] = connection
         protocol.connection_made(connection)
-        return connection
 
     def forget(self, number: int) -> None:
         self._connections.pop(number, None)
@@ -210,15 +206,15 @@ class Link(asyncio.Protocol):
         """One frame of payload. It leaves with the others of this turn of the loop."""
         size = len(data)
         out = self._out
-        out.append(_HEAD.pack(size, number, _DATA))
+        out.append(_HEAD.pack(size, number, DATA))
         out.append(data)
-        if size >= _LARGE:
+        if size >= LARGE:
             self._large = True
         # A NUL begins what is whole: see `runtime_wire`.
         self._flush_soon(1 if data[0] else _WHOLE_WEIGHT)
 
     def send_credit(self, number: int, size: int) -> None:
-        self._out.append(_HEAD.pack(_CREDIT_BYTES, number, _CREDIT) + _CREDIT_PAYLOAD.pack(size))
+        self._out.append(_HEAD.pack(CREDIT_PAYLOAD.size, number, CREDIT) + CREDIT_PAYLOAD.pack(size))
         self._flush_soon()
 
     def send_end(self, number: int, kind: int) -> None:
@@ -249,213 +245,3 @@ class Link(asyncio.Protocol):
             self._transport.writelines(out)
         else:
             self._transport.write(b"".join(out))
-
-
-class LinkTransport(asyncio.Transport):
-    """One connection on a link, as its protocol knows it."""
-
-    __slots__ = (
-        "_backlog",
-        "_backlog_bytes",
-        "_closing",
-        "_consumed",
-        "_credit",
-        "_end",
-        "_eof_sent",
-        "_held",
-        "_held_bytes",
-        "_high",
-        "_link",
-        "_lost",
-        "_number",
-        "_paused",
-        "_protocol",
-        "_reading",
-    )
-
-    def __init__(self, link: Link, number: int, protocol: asyncio.Protocol) -> None:
-        super().__init__()
-        self._link = link
-        self._number = number
-        self._protocol = protocol
-        self._credit = WINDOW
-        self._backlog: list[bytes] = []  # written, and waiting for credit
-        self._backlog_bytes = 0
-        self._high = _HIGH_WATER
-        self._held: list[bytes] = []  # come, and not taken by a protocol that does not read
-        self._held_bytes = 0
-        self._consumed = 0  # taken, and not yet granted anew
-        self._end = _DATA  # how the other side has ended, when it has
-        self._reading = True
-        self._paused = self._closing = self._eof_sent = self._lost = False
-
-    # --- from the protocol ---
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._closing or self._eof_sent or not data:
-            return
-        size = len(data)
-        link = self._link
-        if not self._backlog and size <= self._credit:
-            self._credit -= size
-            link.send(self._number, data if type(data) is bytes else bytes(data))
-        else:
-            self._backlog.append(bytes(data))
-            self._backlog_bytes += size
-            self._send_backlog()
-        if link.paused or self._backlog:
-            self.tell()
-
-    def writelines(self, list_of_data: Any) -> None:
-        for data in list_of_data:
-            self.write(data)
-
-    def write_eof(self) -> None:
-        if not (self._closing or self._eof_sent):
-            self._eof_sent = True
-            self._send_backlog()
-
-    def can_write_eof(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        """What was written still arrives."""
-        if not self._closing:
-            self._closing = True
-            self._send_backlog()
-
-    def abort(self) -> None:
-        """What was written and has not left is lost, and the other side sees a reset."""
-        if not self._lost:
-            self._closing = True
-            self._backlog.clear()
-            self._backlog_bytes = 0
-            self._link.send_end(self._number, _RESET)
-            self._leave()
-
-    def is_closing(self) -> bool:
-        return self._closing
-
-    def is_reading(self) -> bool:
-        return self._reading and not self._closing
-
-    def pause_reading(self) -> None:
-        self._reading = False
-
-    def resume_reading(self) -> None:
-        if not self._reading:
-            self._reading = True
-            if self._held or self._end:
-                self._link.loop.call_soon(self._deliver)
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._high = _HIGH_WATER if high is None else high
-
-    def get_write_buffer_size(self) -> int:
-        return self._backlog_bytes
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        found = self._link.get_extra_info(name)
-        return default if found is None else found
-
-    # --- from the link ---
-
-    def take(self, data: bytes) -> None:
-        if self._closing:
-            return
-        if self._reading and not self._held:
-            self._consumed += len(data)
-            if self._consumed >= _GRANT:
-                self._grant()
-            self._protocol.data_received(data)
-            return
-        self._held.append(data)
-        self._held_bytes += len(data)
-        if self._held_bytes > WINDOW:
-            raise LinkError("more than the window was sent")
-
-    def granted(self, size: int) -> None:
-        self._credit += size
-        if self._backlog:
-            self._send_backlog()
-        self.tell()
-
-    def ended(self, kind: int) -> None:
-        if kind == _RESET:
-            self.lost(ConnectionResetError("the other side reset the connection"))
-            return
-        self._end = kind
-        if self._reading and not self._held:
-            self._hear_end()
-
-    def tell(self) -> None:
-        """Tells the protocol whether it may write, when that has changed."""
-        full = self._link.paused or self._backlog_bytes > (self._high // 4 if self._paused else self._high)
-        if full == self._paused or self._lost:
-            return
-        self._paused = full
-        if full:
-            self._protocol.pause_writing()
-        else:
-            self._protocol.resume_writing()
-
-    def lost(self, error: Exception | None) -> None:
-        self._link.forget(self._number)
-        if not self._lost:
-            self._lost = self._closing = True
-            self._held.clear()
-            self._backlog.clear()
-            self._protocol.connection_lost(error)
-
-    # --- inside ---
-
-    def _grant(self) -> None:
-        self._link.send_credit(self._number, self._consumed)
-        self._consumed = 0
-
-    def _deliver(self) -> None:
-        """What came while the protocol did not read, as long as it does now."""
-        while self._held and self._reading and not self._closing:
-            held, self._held = self._held, []
-            self._consumed += self._held_bytes
-            self._held_bytes = 0
-            self._grant()
-            self._protocol.data_received(held[0] if len(held) == 1 else b"".join(held))
-        if self._end and self._reading and not self._held:
-            self._hear_end()
-
-    def _hear_end(self) -> None:
-        kind, self._end = self._end, _DATA
-        if self._closing:
-            if kind == _CLOSE and not self._lost:
-                self.lost(None)
-            return
-        stays = self._protocol.eof_received()
-        if kind == _CLOSE:
-            self.lost(None)
-        elif not stays:
-            self.close()
-
-    def _send_backlog(self) -> None:
-        while self._backlog and self._credit:
-            data = self._backlog[0]
-            if len(data) > self._credit:
-                data, self._backlog[0] = data[: self._credit], data[self._credit :]
-            else:
-                del self._backlog[0]
-            self._backlog_bytes -= len(data)
-            self._credit -= len(data)
-            self._link.send(self._number, data)
-        if self._backlog or self._lost:
-            return
-        if self._closing:
-            self._link.send_end(self._number, _CLOSE)
-            self._leave()
-        elif self._eof_sent:
-            self._link.send_end(self._number, _EOF)
-
-    def _leave(self) -> None:
-        """The protocol hears the end of what it has ended itself in a later turn, as on any transport."""
-        self._lost = True
-        self._link.forget(self._number)
-        self._link.loop.call_soon(self._protocol.connection_lost, None)

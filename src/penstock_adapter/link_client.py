@@ -8,20 +8,18 @@ from penstock_adapter.link import PROTOCOL, SWITCHING, TARGET, Link
 
 _REQUEST: Final = f"GET {TARGET} HTTP/1.1\r\nhost: %b\r\nconnection: upgrade\r\nupgrade: {PROTOCOL}\r\n\r\n".encode()
 
+# Who has not said anything by then will answer polls, or nothing at all (`assumed`).
+OFFER_S = 5.0
+
 
 class LinkClient:
-    """Connections to one Runtime API. Where that makes no links, each is one of its own."""
+    """Connections to one Runtime API. Where that makes no links, each is one of its own from then on."""
 
     def __init__(self, api: Endpoint) -> None:
         self._api = api
         self._link: Link | None = None
         self._refused = False
         self._lock = asyncio.Lock()
-
-    @property
-    def linked(self) -> bool:
-        """Whether connections made now are on a link."""
-        return self._link is not None
 
     async def connect(self, protocol: asyncio.Protocol) -> None:
         """Joins `protocol` to the Runtime API. Raises OSError when that cannot be reached."""
@@ -40,11 +38,15 @@ class LinkClient:
             self._link.close()
 
     async def _offer(self) -> Link | None:
-        """None when the other side answers anything but that it makes a link."""
+        """None when the other side does anything but say that it makes a link."""
         offer = _Offer(self._api)
         transport, _ = await asyncio.get_running_loop().create_connection(lambda: offer, self._api.host, self._api.port)
         try:
-            return await offer.answered
+            async with asyncio.timeout(OFFER_S):
+                return await offer.answered
+        except TimeoutError:
+            transport.abort()
+            return None
         except BaseException:
             transport.abort()
             raise
@@ -80,4 +82,4 @@ class _Offer(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.answered.done():
-            self.answered.set_exception(error or ConnectionResetError("the Runtime API hung up"))
+            self.answered.set_result(None)

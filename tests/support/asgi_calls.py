@@ -18,7 +18,7 @@ from penstock_adapter.output import Output
 
 if TYPE_CHECKING:
     from penstock_adapter.asgi_types import App
-    from penstock_adapter.runtime_client import RuntimeSlot
+    from penstock_adapter.runtime_slot import RuntimeSlot
 
 STREAMED = {"AWS_LWA_INVOKE_MODE": "response_stream"}
 

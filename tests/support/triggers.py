@@ -20,7 +20,8 @@ from penstock_adapter.endpoint import read_endpoint
 from penstock_adapter.options import Options, read_options
 from penstock_adapter.output import Output
 from penstock_adapter.proxy import Proxy
-from penstock_adapter.runtime_client import InvocationHandler, RuntimeClient, RuntimeSlot
+from penstock_adapter.runtime_client import InvocationHandler, RuntimeClient
+from penstock_adapter.runtime_slot import RuntimeSlot
 from support.app_server import AppRequest, AppServer
 from support.runtime_server import RuntimeServer
 

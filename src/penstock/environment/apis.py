@@ -90,6 +90,6 @@ class EnvironmentApis:
             return self.extensions.open_exchange(connection)
         if connection.target.startswith(telemetry_messages.PREFIX):
             return self.telemetry.open_exchange(connection)
-        if connection.target == link.TARGET:
+        if connection.target == link.TARGET and not isinstance(connection, BriefConnection):  # no link on a link
             return link.offer(connection, self._accept_linked)
         return answer(connection, NOT_FOUND)

@@ -13,7 +13,8 @@ from penstock.wire.http_server import HttpConnection
 from penstock_adapter.asgi_exchange import AsgiMode
 from penstock_adapter.asgi_process import DRAIN_S
 from penstock_adapter.memory_pipe import connect
-from penstock_adapter.runtime_client import RuntimeClient, RuntimeSlot
+from penstock_adapter.runtime_client import RuntimeClient
+from penstock_adapter.runtime_slot import RuntimeSlot
 
 
 class _MemorySlot(RuntimeSlot):

@@ -16,7 +16,7 @@ from penstock.wire.request_head import BAD_REQUEST
 if TYPE_CHECKING:
     from penstock.wire.http_messages import Headers
 
-# A longer event does not come in one piece on a link.
+# With what else is sent of it, a longer event might not come in one piece on a link.
 _MAX_EVENT_BYTES: Final = 8 * 1024
 _ANSWER_HEADERS: Final["Headers"] = [
     (b"lambda-runtime-function-response-mode", b"streaming"),
@@ -26,9 +26,10 @@ _ANSWER_HEADERS: Final["Headers"] = [
 
 def brief_event(invocation: Invocation, attempt_id: str, event: bytes) -> bytes | None:
     """The answer to a poll; None for an invocation that needs the long form."""
-    if len(event) > _MAX_EVENT_BYTES or invocation.client_context or invocation.cognito_identity:
-        return None
     arn, trace_id = invocation.function_arn, invocation.trace_id
+    long = len(event) + len(trace_id) > _MAX_EVENT_BYTES
+    if long or invocation.client_context or invocation.cognito_identity:
+        return None
     head = f"\0{invocation.request_id}\0{attempt_id}\0{invocation.deadline_ms}\0{arn}\0{trace_id}\0"
     return head.encode() + event
 
@@ -39,17 +40,24 @@ class BriefConnection(HttpConnection):
     That it was taken is said by the next event alone; that it was not, in the long form.
     """
 
-    __slots__ = ("_in_brief",)
+    __slots__ = ("_accepted", "_in_brief")
 
     def __init__(self, *how: Any) -> None:
         super().__init__(*how)
         self._in_brief = False
+        self._accepted = False  # so says what was answered last
 
     def respond(self, response: bytes) -> None:
-        if self._in_brief and response is ACCEPTED:
+        self._accepted = response is ACCEPTED
+        if self._in_brief and self._accepted:
             self.finish()
         else:
             super().respond(response)
+
+    def hold_answers(self) -> None:
+        """A refusal needs a parser, for which an event in the brief form must not come in the same piece."""
+        if self._accepted:
+            super().hold_answers()
 
     def _read(self, data: bytes) -> None:
         if data[0] or not (self._remembered and self._between_requests):
@@ -63,7 +71,8 @@ class BriefConnection(HttpConnection):
         headers = [*_ANSWER_HEADERS, (b"lambda-runtime-invocation-id", attempt_id)]
         self._in_brief = True
         self._begin_known(b"POST", b"%b%b/response" % (INVOCATION, request_id), headers)
-        self.on_body(body)
+        if body:
+            self.on_body(body)
         self.on_message_complete()
         self._in_brief = False
         if self._between_requests:

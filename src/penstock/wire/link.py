@@ -19,10 +19,20 @@ _UPGRADE: Final = PROTOCOL.encode()
 
 
 class _ServerLink(Link):
-    """One read of it leaves each client one write."""
+    """One read of it leaves each client one write. While the other side takes nothing, nothing is taken from it: what
+    it asks for must not pile up here.
+    """
 
     def data_received(self, data: bytes) -> None:
         handle_read(super().data_received, data)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.resume_reading()
 
 
 class LinkOffer(Discard):
@@ -40,7 +50,7 @@ class LinkOffer(Discard):
 
 
 def offer(connection: HttpConnection, accept: Callable[[], HttpConnection]) -> Exchange:
-    """Answer a request for `TARGET`."""
+    """Answer a request for `TARGET`, on a connection that is not on a link itself."""
     if connection.upgrade != _UPGRADE or connection.method != b"GET":
         return answer(connection, NOT_FOUND)
     return LinkOffer(connection, accept)

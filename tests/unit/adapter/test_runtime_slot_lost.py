@@ -7,7 +7,8 @@ import pytest
 from penstock_adapter.endpoint import Endpoint
 from penstock_adapter.invocation import Invocation
 from penstock_adapter.output import Output
-from penstock_adapter.runtime_client import RuntimeClient, RuntimeSlot
+from penstock_adapter.runtime_client import RuntimeClient
+from penstock_adapter.runtime_slot import RuntimeSlot
 from penstock_adapter.runtime_wire import ACCEPTED
 
 EVENT = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nlambda-runtime-aws-request-id: r1\r\n\r\n{}"
