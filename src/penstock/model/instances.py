@@ -1,8 +1,9 @@
 """Managed instances: the types there are, with their on-demand price, and one that runs.
 
 Families C, M and R from `.large` up: https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances.html.
-The catalogue is data, `instance_families.csv`: prices of us-east-1, each with its source; sizes of a family cost what
-their vCPUs do.
+The catalogue is data, `instance_types.csv`: prices of us-east-1, each with its source. `calculator` is AWS's own for
+Managed Instances, https://github.com/aws-samples/sample-aws-lambda-managed-instances; `karpenter` is AWS's price list
+of 2026-01-19, https://github.com/aws/karpenter-provider-aws (pkg/providers/pricing/zz_generated.pricing_aws.go).
 """
 
 import csv
@@ -17,25 +18,13 @@ from typing import Final
 from penstock.model.function import Architecture
 
 MIB_PER_GIB: Final = 1024
-# vCPUs by size: https://aws.amazon.com/ec2/instance-types/
-_SIZES: Final = {
-    "large": 2,
-    "xlarge": 4,
-    "2xlarge": 8,
-    "4xlarge": 16,
-    "8xlarge": 32,
-    "12xlarge": 48,
-    "16xlarge": 64,
-    "24xlarge": 96,
-    "32xlarge": 128,
-    "48xlarge": 192,
-}
-_XLARGE_VCPUS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceType:
-    """`usd_per_hour` is the on-demand price in us-east-1; `source` says where it is from."""
+    """`usd_per_hour` is the on-demand price in us-east-1; `source` says where it is from: `calculator`, `karpenter` or
+    `assumed`.
+    """
 
     name: str
     vcpus: int
@@ -72,22 +61,20 @@ class ManagedInstance:
 
 @lru_cache(maxsize=1)
 def catalogue() -> tuple[InstanceType, ...]:
-    """Every type, families in the order in which they are preferred (`assumed`: newest first, as seen on AWS)."""
-    text = resources.files("penstock.model").joinpath("instance_families.csv").read_text()
-    return tuple(instance for row in csv.DictReader(text.splitlines()) for instance in _sizes(row))
+    """Every type, in the order in which they are preferred (`assumed`: what was seen on AWS first), sizes ascending."""
+    text = resources.files("penstock.model").joinpath("instance_types.csv").read_text()
+    return tuple(_instance_type(row) for row in csv.DictReader(text.splitlines()))
 
 
-def _sizes(row: dict[str, str]) -> Iterable[InstanceType]:
-    for size, vcpus in _SIZES.items():
-        if vcpus <= int(row["largest_vcpus"]):
-            yield InstanceType(
-                name=f"{row['family']}.{size}",
-                vcpus=vcpus,
-                memory_mib=int(row["memory_gib_per_vcpu"]) * vcpus * MIB_PER_GIB,
-                architecture=Architecture(row["architecture"]),
-                usd_per_hour=round(float(row["xlarge_usd_per_hour"]) * vcpus / _XLARGE_VCPUS, 6),
-                source=row["source"],
-            )
+def _instance_type(row: dict[str, str]) -> InstanceType:
+    return InstanceType(
+        name=row["name"],
+        vcpus=int(row["vcpus"]),
+        memory_mib=int(row["memory_mib"]),
+        architecture=Architecture(row["architecture"]),
+        usd_per_hour=float(row["price_usd_per_hour"]),
+        source=row["source"],
+    )
 
 
 def find(name: str) -> InstanceType | None:
