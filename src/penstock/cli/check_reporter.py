@@ -52,6 +52,12 @@ class CheckReporter:
         elif event.happening is Happening.WORKER_DIED:
             self.deaths.append(f"a worker process died, slots {event.slots}/{event.max_concurrency}")
 
+    def instance(self, event: object) -> None:
+        pass
+
+    def scaling(self, event: object) -> None:
+        pass
+
     def fault(self, function: str, environment_id: str, fault: Fault, effect: str) -> None:
         pass
 

@@ -264,8 +264,8 @@ def _attributes(value: Any) -> list[tuple[str, Any]]:
 def dict_of(value: object) -> dict[str, Any]:
     """Its `__dict__`, however its class words attribute access."""
     for base in type(value).__mro__:
-        descriptor = vars(base).get("__dict__")
-        if type(descriptor) is types.GetSetDescriptorType:
+        descriptor: Any = vars(base).get("__dict__")
+        if type(descriptor) in (types.GetSetDescriptorType, types.MemberDescriptorType):
             found = descriptor.__get__(value)
             return found if isinstance(found, dict) else {}
     return {}

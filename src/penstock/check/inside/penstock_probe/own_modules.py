@@ -53,9 +53,14 @@ def _installed(root: str) -> frozenset[str]:
     return frozenset(tops)
 
 
+def _path(line: str) -> str:
+    """The first field, which is quoted where it has a comma."""
+    return line[1:].partition('"')[0] if line.startswith('"') else line.partition(",")[0].strip()
+
+
 def _recorded(path: str) -> set[str]:
     try:
         with open(path, encoding="utf-8", errors="replace") as lines:
-            return {line.strip('"').replace("\\", "/").split("/", 1)[0].split(",", 1)[0] for line in lines}
+            return {_path(line).replace("\\", "/").partition("/")[0] for line in lines}
     except OSError:  # an .egg-info has none
         return set()
