@@ -133,6 +133,82 @@ class TestSupplying:
         assert python_runtime.is_needed(in_process()) is needed
 
 
+WEB_ADAPTER = LayerVersion("arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:26")
+
+
+def hooked(*layers: LayerVersion, runtime: str = "python3.13", wrapper: str = "/opt/bootstrap") -> Function:
+    environment = {"AWS_LAMBDA_EXEC_WRAPPER": wrapper, "PENSTOCK_UVICORN_HOOK": "1"}
+    return replace(function(Path("code"), *layers, runtime=runtime), environment=environment)
+
+
+class TestSupplyingForTheHook:
+    async def test_in_place_of_the_web_adapter(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        play_uv(tmp_path, monkeypatch)
+        merged, opt, told = await supplied(tmp_path, hooked(WEB_ADAPTER))
+        assert opt.path != merged.path
+        for script in ("bootstrap", "extensions/lambda-adapter"):
+            assert "penstock_adapter/layer/" in (opt.path / script).read_text()
+            assert "penstock_adapter/layer/" not in (merged.path / script).read_text()
+        assert told == (
+            "App: PENSTOCK_UVICORN_HOOK=1: Penstock's layer is supplied here; on AWS put the one that "
+            "`penstock layer build` makes in the web adapter's place"
+        )
+
+    async def test_where_no_layer_has_a_wrapper(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        play_uv(tmp_path, monkeypatch)
+        _, opt, told = await supplied(tmp_path, hooked())
+        assert os.access(opt.path / "bootstrap", os.X_OK)
+        assert told is not None
+        assert told.startswith("App: no layer holds /opt/bootstrap: it is supplied here; on AWS ")
+
+    async def test_what_uvicorn_finds_lies_alone(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        play_uv(tmp_path, monkeypatch)
+        _, opt, _ = await supplied(tmp_path, hooked(WEB_ADAPTER))
+        base = opt.path / "python" / "penstock_adapter" / "layer" / "found"
+        found = {path.relative_to(base).as_posix() for path in base.rglob("*") if not path.is_dir()}
+        assert {name for name in found if "__pycache__" not in name} == {
+            f"lib/{PYTHON.name}/site-packages/penstock_uvicorn.py"
+        }
+
+    async def test_a_layer_that_was_built_stays_as_it_is(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        play_uv(tmp_path, monkeypatch)
+        (tmp_path / "layer").mkdir()
+        await archive.build(Architecture.X86_64, "3.13", tmp_path / "layer")
+        merged, opt, told = await supplied(tmp_path, hooked(LayerVersion("arn:layer", tmp_path / "layer")))
+        assert (opt, told) == (merged, None)
+
+    async def test_another_adapter_has_no_hook(self, tmp_path: Path) -> None:
+        theirs = layer(tmp_path, bootstrap="theirs", **{"extensions__lambda-adapter": "theirs"})
+        merged, opt, told = await supplied(tmp_path, hooked(theirs))
+        assert opt == merged
+        assert told == (
+            "App: PENSTOCK_UVICORN_HOOK=1 has no effect: the layer that holds /opt/bootstrap is not Penstock's"
+        )
+
+    async def test_other_languages_have_no_hook(self, tmp_path: Path) -> None:
+        merged, opt, told = await supplied(tmp_path, hooked(WEB_ADAPTER, runtime="nodejs24.x"))
+        assert opt == merged
+        assert told == (
+            "App: PENSTOCK_UVICORN_HOOK=1 has no effect: it is for Python apps, and the runtime is nodejs24.x"
+        )
+
+    @pytest.mark.parametrize(
+        "environment",
+        [
+            {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap", "PENSTOCK_UVICORN_HOOK": "yes"},
+            {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap"},
+            {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/run.sh", "PENSTOCK_UVICORN_HOOK": "1"},
+            {"PENSTOCK_UVICORN_HOOK": "1"},
+        ],
+    )
+    async def test_not_asked_for(self, tmp_path: Path, environment: dict[str, str]) -> None:
+        merged, opt, told = await supplied(tmp_path, replace(hooked(WEB_ADAPTER), environment=environment))
+        assert (opt, told) == (merged, None)
+
+    def test_the_runtimes_own_command_is_not_needed(self) -> None:
+        assert not python_runtime.is_needed(hooked())
+
+
 def test_all_that_is_installed_is_pinned_and_hashed() -> None:
     lines = [line for line in adapter_layer.REQUIREMENTS.read_text().splitlines() if line and line[0] != "#"]
     pins = [line for line in lines if not line.startswith("    --hash=sha256:")]
@@ -263,3 +339,8 @@ class TestInside:
     def test_the_extension_is_the_proxy_behind_its_wrapper_alone(self, wrapper: str, proxy: bool) -> None:
         assert is_proxy({"AWS_LAMBDA_EXEC_WRAPPER": wrapper}) is proxy
         assert not is_proxy({})
+
+    @pytest.mark.parametrize(("hook", "proxy"), [("1", True), ("0", False), ("yes", False)])
+    def test_a_handler_that_is_a_file_has_a_proxy_behind_either_wrapper(self, hook: str, proxy: bool) -> None:
+        assert is_proxy({"AWS_LAMBDA_EXEC_WRAPPER": "/opt/penstock", "PENSTOCK_UVICORN_HOOK": hook}) is proxy
+        assert not is_proxy({"AWS_LAMBDA_EXEC_WRAPPER": "/opt/other", "PENSTOCK_UVICORN_HOOK": "1"})

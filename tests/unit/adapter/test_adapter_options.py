@@ -262,7 +262,14 @@ BAD = {
     "AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS": "-1",
     "AWS_LAMBDA_MAX_CONCURRENCY": "many",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "2 GB",
+    "PENSTOCK_UVICORN_HOOK": "true",
 }
+
+
+@pytest.mark.parametrize(("text", "hooked"), [("1", True), ("0", False), (None, False)])
+def test_the_uvicorn_hook(text: str | None, hooked: bool) -> None:
+    found = options(**({} if text is None else {"PENSTOCK_UVICORN_HOOK": text}))
+    assert (found.uvicorn_hook, found.warnings) == (hooked, ())
 
 
 class TestStrict:
