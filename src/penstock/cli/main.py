@@ -9,11 +9,13 @@ import typer
 from typer.exceptions import TyperException
 
 from penstock import __version__
+from penstock.cli import fault as fault_commands
 from penstock.cli import layer as layer_commands
 from penstock.cli import settings
 from penstock.cli.check import check_command
 from penstock.cli.logs import show_logs
 from penstock.cli.reporter import HumanReporter, JsonReporter
+from penstock.cli.status import show_status
 from penstock.cli.up import UpOptions
 from penstock.cli.up import up as run_up
 from penstock.environment.faults import parse_fault
@@ -29,6 +31,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("logs")(show_logs)
+app.command("status")(show_status)
+app.add_typer(fault_commands.commands, name="fault")
 app.command("check")(check_command)
 app.add_typer(layer_commands.commands, name="layer")
 
@@ -85,6 +89,19 @@ def up_command(
         int | None,
         typer.Option(min=1, max=MAX_ENVIRONMENTS, help="Execution environments per function; 3 by default, as on AWS."),
     ] = None,
+    max_environments: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_ENVIRONMENTS, help="At most so many per function; the template's, else 32."),
+    ] = None,
+    scaling: Annotated[
+        bool, typer.Option("--scaling/--no-scaling", help="Add and drain environments with the load.")
+    ] = True,
+    launch_delay: Annotated[
+        str, typer.Option(metavar="SECONDS|aws", help="Until a new instance is there; aws: minutes, as on AWS.")
+    ] = "0",
+    scale_in: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long environments are kept that are not needed.")
+    ] = 300.0,
     network: Annotated[
         Network, typer.Option(help="The machine's network, or one of its own per environment, with no way out.")
     ] = Network.HOST,
@@ -162,6 +179,10 @@ def up_command(
         cancel_on_disconnect=cancel_on_disconnect,
         async_retry_delay=async_retry_delay,
         access_log=access_log,
+        scaling=scaling,
+        max_environments=max_environments,
+        launch_delays=settings.read_launch_delay(launch_delay),
+        scale_in=scale_in,
     )
     raise typer.Exit(run_up(options, JsonReporter() if json else HumanReporter()))
 

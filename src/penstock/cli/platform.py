@@ -12,18 +12,25 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.agent import Agent
 from penstock.cli.addresses import Addresses, url_of
+from penstock.cli.answers import Answers
 from penstock.cli.aws_port import AwsPort
+from penstock.cli.control import ControlServer
 from penstock.cli.memory import memory_home
 from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
 from penstock.cli.security import make_tls, make_verifier, must_sign
 from penstock.cli.served import Joiner, Served, on_access, package_function
+from penstock.control_plane.autoscaler import Autoscaler, local_policy
+from penstock.control_plane.instances import Instances
+from penstock.control_plane.scaling import ScalingLoop
+from penstock.control_plane.usage import UsageWatch
 from penstock.environment.environment import Environment
 from penstock.function_url import FunctionUrl, UrlHosts
 from penstock.model.clock import Clock
 from penstock.model.errors import StartError, UserError
 from penstock.model.function import Function
 from penstock.router import Router
+from penstock.scaler import policy_of
 from penstock.telemetry.log_tail import LogTails
 from penstock.template import Stack
 from penstock.wire.timeouts import Timeouts
@@ -40,7 +47,8 @@ class Platform:
         self._settings = settings
         self._clock = clock
         self._reporter = reporter
-        self._agent = Agent(clock)
+        self._instances: dict[str, Instances] = {}
+        self._usage = UsageWatch(clock)
         self._hosts = UrlHosts(clock)
         self._log_tails = LogTails()
         self._verifier: Verifier | None = None
@@ -67,7 +75,7 @@ class Platform:
     @property
     def environments(self) -> frozenset[Environment]:
         """Those that run now."""
-        return self._agent.environments
+        return frozenset(environment for one in self._instances.values() for environment in one.environments)
 
     def hurry(self) -> None:
         """Wait no longer for open requests."""
@@ -95,7 +103,7 @@ class Platform:
             settings,
             self._clock,
             self._reporter,
-            self._agent,
+            self._instances_of,
             work_root,
             memory_home(self._reporter),
             self._log_tails,
@@ -107,6 +115,34 @@ class Platform:
             self._aws_port = self._make_aws_port(aws_sock)
         await _together(self._start(served) for served in self._served)
         await self._listen(addresses, tls)
+
+    def _instances_of(self, function: Function) -> Instances:
+        provider = function.capacity_provider
+        if provider.arn not in self._instances:
+            self._instances[provider.arn] = Instances(
+                provider,
+                self._stack.region,
+                self._clock,
+                lambda: Agent(self._clock),
+                self._reporter.instance,
+                self._settings.launch_delays,
+            )
+        return self._instances[provider.arn]
+
+    def _make_scaling(self) -> ScalingLoop:
+        settings = self._settings
+        autoscalers = [
+            Autoscaler(
+                one.fleet,
+                one.router,
+                local_policy(policy_of(one.function, settings.scaler), settings.max_environments),
+                self._usage,
+                self._clock,
+                self._reporter.scaling,
+            )
+            for one in self._served
+        ]
+        return ScalingLoop(self._instances.values(), autoscalers, self._usage, self._clock, scaling=settings.scaling)
 
     def _make_door(self, function: Function, router: Router) -> FunctionUrl:
         return FunctionUrl(
@@ -172,19 +208,26 @@ class Platform:
         # A full collection over ten thousand open streams takes a third of a second; what a request makes is freed when
         # it ends, without the collector.
         gc.set_threshold(10_000, 50, 1_000)
+        scaling = self._make_scaling()
+        control = ControlServer(self._settings.state, Answers(scaling, self._clock, self._reporter).answer)
+        await control.start()
+        deciding = asyncio.ensure_future(scaling.run())
         beside = asyncio.ensure_future(on_serving(urls))
         stopped = asyncio.ensure_future(stop.wait())
         given_up = [served.fleet.failed for served in self._served]
-        waiting: list[asyncio.Future[Any]] = [stopped, *given_up]
+        waiting: list[asyncio.Future[Any]] = [stopped, deciding, *given_up]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _cancel(beside, stopped)
+            await _cancel(beside, stopped, deciding)
+            await control.close()
+        if not deciding.cancelled():
+            deciding.result()  # it never ends by itself: a fault of ours
         return self._tell_given_up()
 
     def _tell_notes(self) -> None:
         """What this machine does not allow, once, however many environments met it."""
-        notes = dict.fromkeys(note for environment in self._agent.environments for note in environment.notes)
+        notes = dict.fromkeys(note for environment in self.environments for note in environment.notes)
         for note in notes:
             self._reporter.warn(note)
 
@@ -205,7 +248,7 @@ class Platform:
         if self._aws_port:
             self._aws_port.close_events()
         await asyncio.gather(*(served.fleet.close() for served in self._served))
-        await self._agent.close(0.0)
+        await asyncio.gather(*(one.close() for one in self._instances.values()))
         for door in doors:
             await door.close()
 

@@ -1,11 +1,12 @@
 """What the command line decided about the platform, as one value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from penstock.environment.faults import Fault
 from penstock.runtime_api.bandwidth import Bandwidth
+from penstock.scaler import LaunchDelays, ScalerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,13 @@ class PlatformSettings:
     async_retry_delay: float = 60.0
     """Seconds from the first error of an asynchronous invocation to its next attempt; the second wait is twice that.
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
+
+    scaling: bool = True
+    """Grow and shrink with the load; else the number of environments stays."""
+    max_environments: int | None = None
+    """For each function, in place of the template's."""
+    launch_delays: LaunchDelays = field(default_factory=LaunchDelays.none)
+    scaler: ScalerSettings = field(default_factory=ScalerSettings)
 
     keep_visible: tuple[Path, ...] = ()
     """Paths that must be seen inside environments where they are, besides those that packages need."""

@@ -4,14 +4,16 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
 from rich.console import Console
 from rich.markup import escape
 
 from penstock.cli.printer import Printer
+from penstock.control_plane.autoscaler import ScalingEvent
 from penstock.control_plane.fleet import FleetEvent, Happening
+from penstock.control_plane.instances import InstanceEvent, InstanceHappening
 from penstock.environment.faults import Fault
 from penstock.invoke_api.queued_event import DiscardedEvent, EventAttempt
 from penstock.model.errors import StartError
@@ -30,6 +32,10 @@ class Reporter(Protocol):
         """Something worth knowing that is as it should be."""
 
     def fleet(self, event: FleetEvent) -> None: ...
+    def instance(self, event: InstanceEvent) -> None: ...
+    def scaling(self, event: ScalingEvent) -> None:
+        """A function gets more or fewer environments."""
+
     def fault(self, function: str, environment_id: str, fault: Fault, effect: str) -> None:
         """A fault that was asked for happened."""
 
@@ -48,6 +54,15 @@ class Reporter(Protocol):
     def stopping(self, open_requests: int) -> None: ...
     def failed(self, function: str, error: StartError) -> None: ...
     def close(self) -> None: ...
+
+
+_INSTANCE_WORDS: Final = {
+    InstanceHappening.LAUNCHING: "launch",
+    InstanceHappening.LAUNCHED: "running",
+    InstanceHappening.ROTATING: "rotate",
+    InstanceHappening.TERMINATED: "ended",
+    InstanceHappening.LOST: "lost",
+}
 
 
 class HumanReporter:
@@ -88,10 +103,26 @@ class HumanReporter:
         elif event.happening is Happening.WORKER_DIED:
             slots = f"slots {event.slots}/{event.max_concurrency}"
             self.warn(f"{event.function} environment {name}: a worker process died, {slots}")
+        elif event.happening is Happening.DRAINING:
+            self._say(f"[dim]drain[/]   {event.function} environment {name} ({event.ready}/{event.wanted})")
+        elif event.happening is Happening.STOPPED:
+            self._say(f"[dim]ended[/]   {event.function} environment {name}")
         elif event.happening is Happening.DIED:
             self._say(f"[red]died[/]    {event.function} environment {name}: {escape(str(event.error))}; replacing it")
         elif self._printer is not None:
-            self._say(f"[red]failed[/]  {event.function} replacement: {escape(str(event.error))}")
+            self._say(f"[red]failed[/]  {event.function} new environment: {escape(str(event.error))}")
+
+    def instance(self, event: InstanceEvent) -> None:
+        """Those of the start are no news."""
+        if self._printer is not None:
+            one = event.instance
+            told = f"{event.provider} {one.type.name} instance {one.instance_id} in {one.zone}"
+            self._say(f"[cyan]{_INSTANCE_WORDS[event.happening]:7}[/] {told}")
+
+    def scaling(self, event: ScalingEvent) -> None:
+        self._say(
+            f"[cyan]scaling[/] {event.function} from {event.before} to {event.after} environments ({event.reason})"
+        )
 
     def fault(self, function: str, environment_id: str, fault: Fault, effect: str) -> None:
         where = f"{function} environment {environment_id[:8]}"
@@ -226,6 +257,20 @@ class JsonReporter:
             **(slots if event.happening is Happening.WORKER_DIED else {}),
             error=str(event.error) if event.error else None,
         )
+
+    def instance(self, event: InstanceEvent) -> None:
+        one = event.instance
+        self._tell(
+            "instance",
+            capacityProvider=event.provider,
+            state=event.happening,
+            instance=one.instance_id,
+            type=one.type.name,
+            zone=one.zone,
+        )
+
+    def scaling(self, event: ScalingEvent) -> None:
+        self._tell("scaling", function=event.function, before=event.before, after=event.after, reason=event.reason)
 
     def fault(self, function: str, environment_id: str, fault: Fault, effect: str) -> None:
         self._tell("fault", function=function, environment=environment_id, fault=fault.text, effect=effect)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from penstock.agent import Agent
 from penstock.cli import workers
 from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
 from penstock.control_plane import Fleet
+from penstock.control_plane.instances import Instances
 from penstock.environment.faults import FaultPlan
 from penstock.environment.memory import CgroupHome
 from penstock.environment.spec import EnvironmentSpec
@@ -77,7 +77,7 @@ class Joiner:
     settings: PlatformSettings
     clock: Clock
     reporter: Reporter
-    agent: Agent
+    instances_of: Callable[[Function], Instances]
     work_root: Path
     memory_home: CgroupHome | None
     log_tails: LogTails
@@ -87,7 +87,7 @@ class Joiner:
         router = Router()
         writer = LogWriter(log_path(self.settings.state, function.logical_id), self.clock)
         spec = self._spec(function, package)
-        fleet = Fleet(spec, self.agent, router, writer, self.clock, self.reporter.fleet)
+        fleet = Fleet(spec, self.instances_of(function), router, writer, self.clock, self.reporter.fleet)
         public = Public(self.make_door(function, router), sock) if sock else None
         return Served(function, package, router, fleet, writer, public)
 

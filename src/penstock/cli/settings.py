@@ -4,10 +4,12 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import orjson
 
 from penstock.model.errors import Place, UserError
+from penstock.scaler import LaunchDelays
 
 _BUILT = Path(".aws-sam/build/template.yaml")
 # Where one pair ends and the next begins: a value may hold spaces.
@@ -53,6 +55,10 @@ def project_folder(template: Path) -> Path:
     """The folder the user works in: the template's, or, for a built one, the folder that holds .aws-sam."""
     parent = template.absolute().parent
     return parent.parent.parent if is_built(template) else parent
+
+
+# Longer than anybody has waited for an instance (assumed).
+_MAX_LAUNCH_DELAY_S: Final = 3600.0
 
 
 def default_stack_name(template: Path) -> str:
@@ -121,3 +127,18 @@ def cache_folder() -> Path:
     """Dependencies and layers, shared by every project of this user (XDG base directories)."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "penstock"
+
+
+def read_launch_delay(text: str) -> LaunchDelays:
+    """Seconds until an instance is there, or `aws` for about as long as there. Raises UserError."""
+    if text == "aws":
+        return LaunchDelays.aws()
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= _MAX_LAUNCH_DELAY_S:
+        raise UserError(
+            f"--launch-delay: bad value {text!r}; allowed: seconds from 0 to {_MAX_LAUNCH_DELAY_S:g}, or aws"
+        )
+    return LaunchDelays(seconds)

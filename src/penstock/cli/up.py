@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import uvloop
@@ -16,6 +16,7 @@ from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
 from penstock.environment.faults import Fault
 from penstock.runtime_api.bandwidth import Bandwidth
+from penstock.scaler import LaunchDelays, ScalerSettings
 from penstock.template import Stack, load_stack
 
 
@@ -43,6 +44,17 @@ class UpOptions:
     cancel_on_disconnect: bool = False
     async_retry_delay: float = 60.0
     access_log: bool = True
+    scaling: bool = True
+    max_environments: int | None = None
+    launch_delays: LaunchDelays = field(default_factory=LaunchDelays.none)
+    scale_in: float = 300.0
+
+
+def scaler_settings(scale_in: float) -> ScalerSettings:
+    """`scale_in` in seconds: what was wanted is kept so long, and then one goes after the other, in a fifth of it."""
+    usual = ScalerSettings()
+    pace = scale_in / usual.scale_in_window_s
+    return replace(usual, scale_in_window_s=scale_in, scale_in_every_s=usual.scale_in_every_s * pace)
 
 
 async def _nothing(urls: Mapping[str, str]) -> None:
@@ -116,4 +128,8 @@ def platform_settings(options: UpOptions) -> PlatformSettings:
         cancel_on_disconnect=options.cancel_on_disconnect,
         async_retry_delay=options.async_retry_delay,
         access_log=options.access_log,
+        scaling=options.scaling,
+        max_environments=options.max_environments,
+        launch_delays=options.launch_delays,
+        scaler=scaler_settings(options.scale_in),
     )

@@ -290,6 +290,12 @@ class Environment:
 
     # --- death and end ---
 
+    def lose(self, why: str) -> None:
+        """What it runs on is gone this moment: all its processes die, and what is in flight fails."""
+        # Nobody's fault inside; AWS publishes no type for it (assumed).
+        self._fail(StartError("Sandbox.Lost", why))
+        self._processes.end(self._processes.running)
+
     def _process_ended(self, name: str, ended: ProcessExit | None) -> None:
         """A process ended, or, with None, the whole sandbox was lost. Any exit code ends the environment."""
         if self._processes.out_of_memory:

@@ -29,6 +29,11 @@ _DIGITS: Final[list[str]] = []
 _VARIANTS: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
+def instance_id() -> str:
+    """`i-` and 17 hex digits, as EC2 names an instance."""
+    return f"i-{secrets.token_hex(9)[:17]}"
+
+
 def environment_id() -> str:
     """32 hex digits, as Lambda ends a log stream's name."""
     return secrets.token_hex(16)

@@ -1,6 +1,9 @@
 """Picks the execution environment for an invocation, and reserves it by the same act. Pure: no socket, no clock."""
 
+from collections import Counter
+
 from penstock.model.invocation import Invocation, Target
+from penstock.model.throttles import ThrottleReason
 
 
 class Router:
@@ -13,6 +16,10 @@ class Router:
 
     def __init__(self) -> None:
         self._targets: list[Target] = []
+        self.throttles: Counter[ThrottleReason] = Counter()
+        """How many invocations were refused, by reason."""
+        self.refusing = ThrottleReason.CONCURRENCY
+        """What a refusal means at present: set by who measures the environments."""
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -32,9 +39,11 @@ class Router:
         for target in self._targets:
             if target.free_slots and (chosen is None or target.in_flight < chosen.in_flight):
                 chosen = target
-        if chosen is None:
-            return False
         # Its last worker may have hung up this very moment: then any other one.
-        return chosen.invoke(invocation) or any(
-            target.invoke(invocation) for target in self._targets if target is not chosen
-        )
+        if chosen is not None and (
+            chosen.invoke(invocation)
+            or any(target.invoke(invocation) for target in self._targets if target is not chosen)
+        ):
+            return True
+        self.throttles[self.refusing] += 1
+        return False

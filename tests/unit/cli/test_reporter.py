@@ -79,7 +79,7 @@ def test_everything_after_serving_comes_in_order() -> None:
     _, access, died, failed, stopping, waiting = human.text().splitlines()
     assert "GET /[red]x[/]" in access
     assert died == "died    App environment : Runtime.ExitError: runtime exited: [exit] 1; replacing it"
-    assert failed == "failed  App replacement: Runtime.ExitError: runtime exited: [exit] 1"
+    assert failed == "failed  App new environment: Runtime.ExitError: runtime exited: [exit] 1"
     assert stopping == "stopping"
     assert waiting == "stopping, waiting for open requests: 2 (Ctrl-C again to cut them)"
 

@@ -9,6 +9,7 @@ import pytest
 
 from penstock.agent import Agent
 from penstock.control_plane.fleet import Fleet, FleetEvent
+from penstock.control_plane.instances import Instances
 from penstock.control_plane.replacement import ReplacementPolicy
 from penstock.environment.environment import Environment
 from penstock.environment.spec import EnvironmentSpec
@@ -68,7 +69,8 @@ class Rig:
             isolated_network=False, namespaces=False, init_timeout=1.0,
         )  # fmt: skip
         writer = LogWriter(folder / "log.jsonl", self.clock)
-        self.fleet = Fleet(spec, self.agent, self.router, writer, self.clock, self._tell, AT_ONCE)
+        instances = Instances(made.capacity_provider, "eu-west-1", self.clock, lambda: self.agent)
+        self.fleet = Fleet(spec, instances, self.router, writer, self.clock, self._tell, AT_ONCE)
 
     def _tell(self, event: FleetEvent) -> None:
         self.events.append(event)

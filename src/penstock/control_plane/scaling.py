@@ -1,0 +1,69 @@
+"""The control side's one loop: what is measured, decided and carried out, beside the requests, never on their path."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from penstock.control_plane.autoscaler import Autoscaler
+from penstock.control_plane.instances import Instances
+from penstock.control_plane.usage import INTERVAL_S, UsageWatch
+from penstock.model.clock import Clock
+
+# AWS's own interval is not published. Here capacity comes within a second, so it is decided about as soon (assumed).
+TICK_S: Final = 0.25
+
+
+class ScalingLoop:
+    """`scaling` False only measures: the number of environments stays."""
+
+    def __init__(
+        self,
+        instances: Iterable[Instances],
+        autoscalers: Iterable[Autoscaler],
+        usage: UsageWatch,
+        clock: Clock,
+        *,
+        scaling: bool = True,
+    ) -> None:
+        self.instances = tuple(instances)
+        self.autoscalers = tuple(autoscalers)
+        self.usage = usage
+        self._clock = clock
+        self._scaling = scaling
+        self._looked = float("-inf")
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            now = self._clock.monotonic()
+            if now - self._looked >= INTERVAL_S:
+                self._looked = now
+                await self._look()
+            self.tick(self._clock.monotonic())
+            await asyncio.sleep(TICK_S)
+
+    def tick(self, now: float) -> None:
+        """One round of decisions."""
+        for autoscaler in self.autoscalers:
+            if self._scaling:
+                autoscaler.tick(now)
+        for instances in self.instances:
+            instances.end_idle(now)
+            old = instances.due_for_rotation(now)
+            if old is not None:
+                self.rotate(instances, old.instance.instance_id)
+
+    def rotate(self, instances: Instances, instance_id: str) -> None:
+        """Replace an instance: what is on it comes up elsewhere first."""
+        live = instances.find(instance_id)
+        if live is None:
+            return
+        instances.retire(live)
+        for autoscaler in self.autoscalers:
+            autoscaler.fleet.leave(live)
+
+    async def _look(self) -> None:
+        there = [
+            (one, scaler.fleet.function.memory_mib) for scaler in self.autoscalers for one in scaler.fleet.environments
+        ]
+        await self.usage.look(there)
