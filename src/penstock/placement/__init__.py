@@ -3,6 +3,7 @@
 from penstock.placement.hosts import Host, Placed, PlacementSettings, Size, per_instance
 from penstock.placement.leaving import due_for_rotation, idle_instances, to_drain
 from penstock.placement.placing import Fleet, Launch, NoRoom, Placement, choose_type, place
+from penstock.placement.planning import Plan, Workload, environment_size, plan
 
 __all__ = [
     "Fleet",
@@ -12,11 +13,15 @@ __all__ = [
     "Placed",
     "Placement",
     "PlacementSettings",
+    "Plan",
     "Size",
+    "Workload",
     "choose_type",
     "due_for_rotation",
+    "environment_size",
     "idle_instances",
     "per_instance",
     "place",
+    "plan",
     "to_drain",
 ]
