@@ -93,10 +93,11 @@ class Peer:
         self,
         open_exchange: Callable[[HttpConnection], Exchange],
         max_header_bytes: int = 64 * 1024,
+        kind: type[HttpConnection] = HttpConnection,
     ) -> None:
         self.transport = FakeTransport()
         self.losses = 0
-        self.connection = HttpConnection(open_exchange, max_header_bytes, lambda _: None, self._lost)
+        self.connection = kind(open_exchange, max_header_bytes, lambda _: None, self._lost)
         self.transport.protocol = self.connection
         self.connection.connection_made(self.transport)
         self._inbox: list[bytes] = []
