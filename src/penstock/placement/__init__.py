@@ -2,10 +2,11 @@
 
 from penstock.placement.hosts import Host, Placed, PlacementSettings, Size, per_instance
 from penstock.placement.leaving import due_for_rotation, idle_instances, to_drain
-from penstock.placement.placing import Fleet, Launch, NoRoom, Placement, choose_type, place
+from penstock.placement.placing import Census, Fleet, Launch, NoRoom, Placement, choose_type, place, place_among
 from penstock.placement.planning import Plan, Workload, environment_size, plan
 
 __all__ = [
+    "Census",
     "Fleet",
     "Host",
     "Launch",
@@ -22,6 +23,7 @@ __all__ = [
     "idle_instances",
     "per_instance",
     "place",
+    "place_among",
     "plan",
     "to_drain",
 ]

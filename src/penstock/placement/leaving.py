@@ -1,32 +1,46 @@
 """Which environments and instances go. Nothing that serves is moved: an environment drains where it is."""
 
+import heapq
 from collections.abc import Mapping, Sequence
 
 from penstock.model.instances import InstanceState
-from penstock.placement.hosts import Host, PlacementSettings
+from penstock.placement.hosts import Host, Placed, PlacementSettings
 
 
 def to_drain(
     version: str, count: int, hosts: Sequence[Host], settings: PlacementSettings, zones: int
 ) -> tuple[str, ...]:
     """The ids of `count` environments of `version` to drain, so that instances become empty: those on the emptiest
-    instance first, and there the one with the fewest requests. As long as there is a choice, as many instances as at
-    the start keep an environment.
+    instance first, the youngest of these, and there the one with the fewest requests. As long as there is a choice, as
+    many instances as at the start keep an environment.
     """
-    left = [list(host.environments) for host in hosts if host.instance.state is not InstanceState.SHUTTING_DOWN]
+    staying = [host for host in hosts if host.instance.state is not InstanceState.SHUTTING_DOWN]
+    left = [list(host.environments) for host in staying]
+    age = [-host.instance.launched_at for host in staying]
+    occupied = sum(bool(one) for one in left)
     kept = min(settings.initial_instances, zones)
+    # The emptiest instance with an environment of this version first; those in `last` would become empty too early.
+    waiting = [(len(one), age[number], number) for number, one in enumerate(left) if _has(one, version)]
+    heapq.heapify(waiting)
+    last: list[int] = []
     chosen: list[str] = []
-    for _ in range(count):
-        having = [one for one in left if any(placed.version == version for placed in one)]
-        if not having:
-            break
-        occupied = sum(bool(one) for one in left)
-        spare = [one for one in having if occupied > kept or len(one) > 1]
-        emptiest = min(spare or having, key=len)
-        gone = min((placed for placed in emptiest if placed.version == version), key=lambda placed: placed.in_flight)
-        emptiest.remove(gone)
+    while len(chosen) < count and (waiting or last):
+        if waiting and waiting[0][0] == 1 and occupied <= kept:
+            last.append(heapq.heappop(waiting)[-1])
+            continue
+        number = heapq.heappop(waiting)[-1] if waiting else last.pop(0)
+        one = left[number]
+        gone = min((placed for placed in one if placed.version == version), key=lambda placed: placed.in_flight)
+        one.remove(gone)
         chosen.append(gone.environment_id)
+        occupied -= not one
+        if _has(one, version):
+            heapq.heappush(waiting, (len(one), age[number], number))
     return tuple(chosen)
+
+
+def _has(environments: Sequence[Placed], version: str) -> bool:
+    return any(placed.version == version for placed in environments)
 
 
 def idle_instances(

@@ -1,7 +1,7 @@
 """Where the next environment goes: on an instance that is there, on one to be launched, or nowhere."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeAlias
@@ -20,6 +20,17 @@ class Fleet:
     types: tuple[InstanceType, ...]
     zones: tuple[str, ...]
     max_vcpus: int
+
+
+class Census(NamedTuple):
+    """What there is of instances that take more: how many, their vCPUs, how many in each zone, and how many
+    environments of the version in question.
+    """
+
+    instances: int
+    vcpus: int
+    zones: Mapping[str, int]
+    environments: int
 
 
 class Launch(NamedTuple):
@@ -49,15 +60,28 @@ def place(version: str, size: Size, hosts: Sequence[Host], fleet: Fleet, setting
     as many instances; later ones go where least room is left (`assumed`).
     """
     there = [host for host in hosts if host.takes_more]
+    census = Census(
+        instances=len(there),
+        vcpus=sum(host.instance.type.vcpus for host in there),
+        zones=Counter(host.instance.zone for host in there),
+        environments=sum(host.count(version) for host in there),
+    )
+    return place_among(version, size, there, census, fleet, settings)
+
+
+def place_among(
+    version: str, size: Size, hosts: Sequence[Host], census: Census, fleet: Fleet, settings: PlacementSettings
+) -> Placement:
+    """`place` for who keeps count: of hosts that are alike, which are thousands, the first alone need be in `hosts`."""
     first = min(settings.initial_instances, len(fleet.zones))
-    if len(there) < first:
-        launch = _launch(size, there, fleet, settings)
+    if census.instances < first:
+        launch = _launch(size, census, fleet, settings)
         if isinstance(launch, Launch):
             return launch
-    fitting = [host for host in there if host.has_room(size, settings)]
+    fitting = [host for host in hosts if host.has_room(size, settings)]
     if not fitting:
-        return _launch(size, there, fleet, settings)
-    if sum(host.count(version) for host in there) < first:
+        return _launch(size, census, fleet, settings)
+    if census.environments < first:
         return min(fitting, key=lambda host: (host.count(version), len(host.environments)))
     return max(fitting, key=lambda host: host.used)
 
@@ -73,8 +97,8 @@ def choose_type(size: Size, types: Sequence[InstanceType], settings: PlacementSe
     return max(holding, key=lambda one: one.vcpus, default=None)
 
 
-def _launch(size: Size, there: Sequence[Host], fleet: Fleet, settings: PlacementSettings) -> Launch | NoRoom:
-    left = fleet.max_vcpus - sum(host.instance.type.vcpus for host in there)
+def _launch(size: Size, census: Census, fleet: Fleet, settings: PlacementSettings) -> Launch | NoRoom:
+    left = fleet.max_vcpus - census.vcpus
     chosen = choose_type(size, fleet.types, settings)
     if chosen is None:
         return NoRoom.NO_TYPE
@@ -82,5 +106,4 @@ def _launch(size: Size, there: Sequence[Host], fleet: Fleet, settings: Placement
         chosen = choose_type(size, [one for one in fleet.types if one.vcpus <= left], settings)
         if chosen is None:
             return NoRoom.VCPU_LIMIT
-    used = Counter(host.instance.zone for host in there)
-    return Launch(chosen, min(fleet.zones, key=lambda zone: used[zone]))
+    return Launch(chosen, min(fleet.zones, key=lambda zone: census.zones.get(zone, 0)))
