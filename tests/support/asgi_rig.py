@@ -23,11 +23,16 @@ from support.url_rig import UrlRig, until
 
 
 class AppRig:
-    """`variables` are the function's own. `lines` is what the adapter has logged."""
+    """`variables` are the function's own. `lines` is what the adapter has logged. All slots are on one link, unless
+    `linked` says otherwise.
+    """
 
-    def __init__(self, app: object, *, slots: int = 4, streaming: bool = True, **variables: str) -> None:
+    def __init__(
+        self, app: object, *, slots: int = 4, streaming: bool = True, linked: bool = True, **variables: str
+    ) -> None:
         self.app = app
         self.slots = slots
+        self.linked = linked
         self.lines: list[str] = []
         self.exits: list[int] = []
         self.url = UrlRig(InvokeMode.RESPONSE_STREAM if streaming else InvokeMode.BUFFERED)
@@ -53,7 +58,13 @@ class AppRig:
         self.mode = AsgiMode(app, options, output, lifespan.state, self.exits.append)
         self._stack.callback(self.mode.close)
         self.client = RuntimeClient(
-            options.runtime_api, self.slots, self.mode.new_handler, output, self.lines.append, polls_ahead=True
+            options.runtime_api,
+            self.slots,
+            self.mode.new_handler,
+            output,
+            self.lines.append,
+            polls_ahead=True,
+            linked=self.linked,
         )
         self._stack.callback(self.client.close)
         self.client.start()

@@ -25,7 +25,9 @@ from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_RUNTIME_HEADER_BYTES
 from penstock.router import Router
 from penstock.runtime_api.api import RuntimeApi
+from penstock.runtime_api.brief import BriefConnection
 from penstock.runtime_api.running import Outcome
+from penstock.wire import link
 from penstock.wire.exchange import Exchange
 from penstock.wire.http_server import HttpConnection
 from penstock.wire.listener import Listener, bind
@@ -163,6 +165,8 @@ class Environment:
     def _open_exchange(self, connection: HttpConnection) -> Exchange:
         if connection not in self.connections:
             self.connections.append(connection)
+        if connection.target == link.TARGET:
+            return link.offer(connection, lambda: self.listener.accept(BriefConnection))
         return self.api.open_exchange(connection)
 
     @property
