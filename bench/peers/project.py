@@ -20,7 +20,7 @@ RUNTIME: Final = "python3.13"
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`folder` holds the templates, `app/`, with all packages in it, and `layer/`. `python` runs every side."""
+    """`folder` holds the templates, and `app/` with all packages in it. `python` runs every side."""
 
     folder: Path
     python: Path
@@ -49,14 +49,7 @@ async def build() -> Project:
         shutil.copy(_APP / name, app / name)
     for template in _APPS.glob("*.yaml"):
         shutil.copy(template, BUILT / template.name)
-    _lay(BUILT / "layer" / "python" / ADAPTER.name)
     return Project(BUILT, python.executable, python.full_version)
-
-
-def _lay(adapter: Path) -> None:
-    """A layer with our adapter alone: its wheels are among the app's."""
-    shutil.rmtree(adapter, ignore_errors=True)
-    shutil.copytree(ADAPTER, adapter, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 async def uv_install(python: Path, target: Path, *what: str) -> bool:

@@ -22,7 +22,7 @@ from bench.peers.project import Project
 
 BARE: Final = "bare uvicorn"
 IN_PROCESS: Final = "Penstock, in process"
-HOOK: Final = "Penstock, run.sh with UVICORN_LOOP"
+HOOK: Final = "Penstock, run.sh with PENSTOCK_UVICORN_HOOK"
 PROXY: Final = "Penstock, run.sh behind our adapter"
 REAL_LWA: Final = f"Penstock, run.sh behind {LWA}"
 MANGUM: Final = "Penstock, Mangum on awslambdaric (whole answers)"
