@@ -72,7 +72,7 @@ async def up(template: Path, *flags: str) -> AsyncIterator[Up]:
     began = monotonic()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "penstock", "up", str(template), "--port", "0", "--json", *flags),
+        *("-m", "penstock", "up", str(template), "--port", "0", "--json", "--no-scaling", *flags),
         stdout=asyncio.subprocess.PIPE,
         limit=1 << 20,
     )

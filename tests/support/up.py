@@ -68,6 +68,12 @@ class Event(TypedDict, total=False):
     path: str
     status: int
     durationMs: float
+    before: int
+    after: int
+    reason: str
+    instance: str
+    type: str
+    zone: str
     bytes: int
     requestId: str
     note: str
@@ -156,11 +162,11 @@ class Up:
 
     @property
     def environments(self) -> list[str]:
-        """Ids of those that became Ready and have not died, in that order. Waits until it serves."""
+        """Ids of those that serve, in the order in which they became Ready. Waits until it serves."""
         self.wait_for("ready")
-        died = {event["environment"] for event in self.said("environment", state="died")}
+        gone = {one["environment"] for state in ("died", "draining") for one in self.said("environment", state=state)}
         ready = [event["environment"] for event in self.said("environment", state="ready")]
-        return [environment for environment in ready if environment not in died]
+        return [environment for environment in ready if environment not in gone]
 
     # --- requests ---
 
@@ -313,12 +319,16 @@ def running(
     port: int = 0,
     user: Mapping[str, str] | None = None,
     template: str | None = "template.yaml",
+    scaling: bool = False,
 ) -> Iterator[Up]:
     """`penstock up` on a project, in a session of its own as in a terminal; in the end stopped and proven gone.
 
-    `user` are more variables to run it with; without a `template`, none is named on the command line.
+    `user` are more variables to run it with; without a `template`, none is named on the command line. Unless a test is
+    about `scaling`, the number of environments stays.
     """
     count = () if environments is None else ("--min-environments", str(environments))
+    if not scaling:
+        count = (*count, "--no-scaling")
     errors = project.folder / "stderr"
     with errors.open("w") as stderr:
         process = subprocess.Popen(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 import orjson
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
@@ -17,6 +18,11 @@ from penstock.cli.control import Values, ask
 from penstock.model.limits import MIB
 
 _REFRESH_S: Final = 1.0
+# Of what is written to a file or a pipe.
+_WIDTH: Final = 120
+# Enough to tell them apart, and to name one in `penstock fault instance`.
+_SHOWN_OF_ID: Final = 10
+_SHOWN_OF_NAME: Final = 20
 
 
 def show_status(
@@ -31,6 +37,8 @@ def show_status(
         sys.stdout.write(orjson.dumps(ask(state, {"ask": "status"}), option=orjson.OPT_INDENT_2).decode() + "\n")
         return
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _WIDTH
     if not watch:
         console.print(view(ask(state, {"ask": "status"})))
         return
@@ -58,42 +66,48 @@ def _provider(provider: Values) -> Table:
     used = sum(instance["vcpus"] for instance in provider["instances"])
     target = provider["targetCpuPercent"]
     mode = provider["scalingMode"] if target is None else f"{provider['scalingMode']}, target {target:g} % CPU"
-    table = Table(
-        title=f"{provider['logicalId']}: {used} of {provider['maxVCpuCount']} vCPUs, {mode}", title_justify="left"
-    )
-    for name in ("zone", "instance", "environment", "function", "state"):
-        table.add_column(name)
+    table = _table(f"{provider['logicalId']}: {used} of {provider['maxVCpuCount']} vCPUs, {mode}")
+    for name in ("zone", "instance", "type", "environment", "function"):
+        table.add_column(name, no_wrap=True)
     for name in ("slots", "CPU", "memory"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for instance in sorted(provider["instances"], key=lambda one: (one["zone"], one["id"])):
         _add_instance(table, instance)
     return table
 
 
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+
+
 def _add_instance(table: Table, instance: Values) -> None:
-    name = f"{instance['id']} {instance['type']}"
-    if instance["state"] != "running":
-        name += f" ({instance['state']})"
-    rows = instance["environments"] or [None]
+    rows = instance["environments"]
+    state = "" if instance["state"] == "running" else f" {instance['state']}"
+    where = (instance["zone"], instance["id"][:_SHOWN_OF_ID] + state, instance["type"])
+    if not rows:
+        table.add_row(*where, "empty", style="dim")
     for number, row in enumerate(rows):
-        first = (instance["zone"], name) if number == 0 else ("", "")
-        if row is None:
-            table.add_row(*first, "", "", "empty", "", "", "", style="dim")
-        else:
-            table.add_row(*first, *_environment(row))
-    table.add_section()
+        table.add_row(*(where if number == 0 else ("", "", "")), *_environment(row))
 
 
 def _environment(row: Values) -> tuple[str | Text, ...]:
+    name = (row["id"] or "")[:8]
+    if row["state"] != "Ready":
+        name = f"{name} {row['state'].lower()}".strip()
     cpu = "" if row["cpu"] is None else f"{row['cpu'] / row['vcpus'] * 100:.0f} %"
-    memory = "" if row["memoryBytes"] is None else f"{row['memoryBytes'] / MIB:.0f} of {row['memoryMiB']} MB"
+    memory = "" if row["memoryBytes"] is None else f"{row['memoryBytes'] / MIB:.0f}/{row['memoryMiB']} MB"
     full = row["slots"] and row["slotsUsed"] >= row["slots"]
     slots = Text(f"{row['slotsUsed']}/{row['slots']}" if row["slots"] else "", style="bold red" if full else "")
-    return (row["id"] or "")[:8], row["function"], row["state"].lower(), slots, cpu, memory
+    return name, _short(row["function"]), slots, cpu, memory
+
+
+def _short(version: str) -> str:
+    """The end of a long name: generated ones differ there."""
+    return version if len(version) <= _SHOWN_OF_NAME else f"…{version[1 - _SHOWN_OF_NAME :]}"
 
 
 def _functions(functions: list[Values]) -> Table:
-    table = Table(title="Functions", title_justify="left")
+    table = _table("Functions")
     for name in ("function", "state"):
         table.add_column(name)
     for name in ("ready", "coming", "min", "max", "throttles"):
@@ -102,7 +116,7 @@ def _functions(functions: list[Values]) -> Table:
     for one in functions:
         bounds = (str(one["min"]), "" if one["max"] is None else str(one["max"]))
         numbers = (str(one["ready"]), str(one["coming"]), *bounds, str(one["metrics"]["Throttles"]))
-        table.add_row(one["version"], one["state"], *numbers, _reasons(one["metrics"]))
+        table.add_row(_short(one["version"]), one["state"], *numbers, _reasons(one["metrics"]))
     return table
 
 

@@ -13,3 +13,16 @@ class ThrottleReason(StrEnum):
     CPU = "CPUThrottles"
     MEMORY = "MemoryThrottles"
     DISK = "DiskThrottles"
+
+    @property
+    def note(self) -> str:
+        """For the line of a request that was refused."""
+        return _NOTES[self]
+
+
+_NOTES = {
+    ThrottleReason.CONCURRENCY: "every environment is busy",
+    ThrottleReason.CPU: "every environment is busy, most of them short of CPU",
+    ThrottleReason.MEMORY: "every environment is busy, most of them short of memory",
+    ThrottleReason.DISK: "every environment is busy, one has no room left in /tmp",
+}

@@ -176,7 +176,18 @@ class ManagedFunctions:
 
     def _start(self, template: Path, options: Sequence[str], errors: Path, state: "_State") -> ManagedFunction:
         module = ["-P", "-m", "penstock.pytest_plugin.up_process"]
-        fixed = ["up", str(template), "--json", "--port", "0", "--aws-port", "0", "--drain", str(_DRAIN_S)]
+        fixed = [
+            "up",
+            str(template),
+            "--json",
+            "--no-scaling",
+            "--port",
+            "0",
+            "--aws-port",
+            "0",
+            "--drain",
+            str(_DRAIN_S),
+        ]
         with errors.open("w") as stderr:
             process = subprocess.Popen(
                 [sys.executable, *module, *fixed, *options],
