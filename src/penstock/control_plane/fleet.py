@@ -144,6 +144,7 @@ class Fleet:
     def _drain(self, seat: Seat) -> None:
         environment = seat.environment
         assert environment is not None
+        seat.leaving = True
         self._router.remove(environment)
         del self._seats[environment.environment_id]
         del self._ready_since[environment.environment_id]

@@ -56,13 +56,14 @@ class InstanceEvent:
 @dataclass(slots=True, eq=False)
 class Seat:
     """The place of one environment, from before it starts until its last process is gone. `environment` is there once
-    it serves.
+    it serves; `leaving`: it drains.
     """
 
     live: "LiveInstance"
     version: str
     size: Size
     environment: Environment | None = None
+    leaving: bool = False
 
     @property
     def agent(self) -> Agent:
@@ -237,7 +238,7 @@ class Instances:
     def _serving_hosts(self) -> list[Host]:
         """With the environments alone that can be drained."""
         return [
-            Host(one.instance, tuple(_placed(0, seat) for seat in one.seats if seat.environment is not None))
+            Host(one.instance, tuple(_placed(0, seat) for seat in one.seats if seat.environment and not seat.leaving))
             for one in self._live.values()
         ]
 
