@@ -9,6 +9,7 @@ import sys
 import zipfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
@@ -33,6 +34,7 @@ APP = """\
 import json, sys
 
 async def app(scope, receive, send):
+    assert scope["type"] == "http"
     body = json.dumps({"path": scope["path"], "modules": sys.path, "orjson": __import__("orjson").__file__}).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
     await send({"type": "http.response.body", "body": body})
@@ -257,6 +259,33 @@ async def test_proxy_mode_in_the_same_layer(opt: Path) -> None:
         async with process(opt / "extensions" / "lambda-adapter", **variables):
             post = await server.invoke(url_event())
             assert (await post.complete()).endswith(bytes(8) + b"proxy")
+
+
+async def test_the_uvicorn_hook_in_the_same_layer(opt: Path, task: Path) -> None:
+    """Two processes that share nothing but the machine: the extension registers, the other one polls."""
+    for name in ("uvicorn", "click", "h11"):
+        (task / name).symlink_to(Path(str(find_spec(name).origin)).parent)  # type: ignore[union-attr]
+    (task / "main.py").write_text(APP)
+    handler = task / "run.sh"
+    handler.write_text('cd "$LAMBDA_TASK_ROOT"\nexec python3 -m uvicorn --port "$PORT" main:app\n')
+    handler.chmod(0o755)
+    async with RuntimeServer() as server:
+        common = {**lambda_variables(server, opt / "bootstrap"), "PENSTOCK_UVICORN_HOOK": "1", "PORT": "1"}
+        async with process(opt / "extensions" / "lambda-adapter", **common) as extension:
+            await within(server.registered.wait())
+            inside = {**common, "LAMBDA_TASK_ROOT": str(task), "_HANDLER": "run.sh"}
+            async with process(opt / "bootstrap", PYTHON.executable, "bootstrap.py", **inside) as runtime:
+                post = await server.invoke(url_event(path="/here"))
+                _, _, body = (await post.complete()).partition(bytes(8))
+                said = json.loads(body)
+                assert said["path"] == "/here"
+                assert said["modules"][-2:] == [f"{opt}/python/lib/{PYTHON.name}/site-packages", f"{opt}/python"]
+                await server.poll()
+                assert server.polls_open == 1
+                runtime.send_signal(signal.SIGTERM)
+                assert await within(runtime.wait()) == -signal.SIGTERM
+            assert extension.returncode is None
+            assert server.polls_open == 0
 
 
 async def test_bootstrap_starts_the_handler_file(opt: Path, task: Path) -> None:
