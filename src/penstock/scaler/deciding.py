@@ -68,6 +68,10 @@ def decide(policy: ScalingPolicy, state: ScalerState, sample: Sample, now: float
             return _grown(policy, state, current, _Wanted(policy.minimum, Reason.MINIMUM), now)
         return Decision(current, Reason.NO_DATA, state, valid=False)
     wanted = _bounded(policy, _wanted(policy, sample))
+    if policy.maximum is not None and current > policy.maximum:
+        return Decision(
+            policy.maximum, Reason.MAXIMUM, state
+        )  # lowered meanwhile: the user's word, not a matter of load
     state = _remember(policy.settings, state, wanted.environments, now)
     if wanted.environments > current:
         return _grown(policy, state, current, wanted, now)
@@ -77,7 +81,11 @@ def decide(policy: ScalingPolicy, state: ScalerState, sample: Sample, now: float
 
 
 def launch_failed(state: ScalerState, settings: ScalerSettings, now: float) -> ScalerState:
-    """The state after an environment or instance could not be launched."""
+    """The state after an environment or instance could not be launched. Others that fail while it backs off were
+    launched together with it, and count as one.
+    """
+    if now < state.not_before:
+        return state
     wait = min(settings.backoff_most_s, settings.backoff_first_s * 2**state.failures)
     return replace(state, failures=state.failures + 1, not_before=now + wait)
 
@@ -98,7 +106,8 @@ def _wanted(policy: ScalingPolicy, sample: Sample) -> _Wanted:
         target = max(policy.target_cpu, 0.01) * policy.vcpus
         signals.append(_Wanted(ceil(round(sample.cpu / target, 6)), Reason.CPU))
     if sample.memory is not None and sample.memory > settings.memory_high:
-        signals.append(_Wanted(sample.ready + 1, Reason.MEMORY))
+        # With one request in each, another environment would hold as much again and make no room.
+        signals.append(_Wanted(min(sample.ready + 1, sample.peak), Reason.MEMORY))
     return max(signals, key=lambda one: one.environments)
 
 

@@ -33,6 +33,10 @@ def desired(found: Sample, of: ScalingPolicy | None = None) -> tuple[int, Reason
     return decision.desired, decision.reason
 
 
+def full_and(*memory: float) -> tuple[EnvironmentSample, ...]:
+    return tuple(EnvironmentSample(SLOTS, 2, 2, 0.1, one) for one in memory)
+
+
 def test_little_to_do_keeps_the_minimum() -> None:
     assert desired(sample(0, 1, 0)) == (3, Reason.MINIMUM)
 
@@ -59,8 +63,33 @@ def test_one_hot_environment_is_no_reason_for_many() -> None:
 
 
 def test_memory_asks_for_one_more() -> None:
-    full = Sample(tuple(EnvironmentSample(16, 1, 1, 0.1, 0.95) for _ in range(3)))
+    full = Sample(tuple(EnvironmentSample(16, 2, 2, 0.1, 0.95) for _ in range(3)))
     assert desired(full) == (4, Reason.MEMORY)
+
+
+@pytest.mark.parametrize("peak", [0, 1])
+def test_memory_that_no_other_environment_can_relieve_asks_for_none(peak: int) -> None:
+    full = Sample(tuple(EnvironmentSample(16, peak, peak, 0.1, 0.95) for _ in range(3)))
+    assert desired(full) == (3, Reason.MINIMUM)
+
+
+def test_memory_counts_on_average_over_those_that_were_measured() -> None:
+    assert desired(Sample(full_and(0.99, 0.99, 0.7))) == (3, Reason.MINIMUM)
+    unmeasured = Sample((*full_and(0.95, 0.95), EnvironmentSample(16, 2, 2, 0.1, None)))
+    assert desired(unmeasured) == (4, Reason.MEMORY)
+
+
+def test_beyond_the_maximum_the_rest_goes_at_once() -> None:
+    state = ScalerState(began=0.0, wanted=((0.0, 9),))
+    decision = decide(policy(maximum=4), state, sample(16, 16, 16, 16, 16, 16, starting=1), 1.0)
+    assert (decision.desired, decision.reason, decision.state) == (4, Reason.MAXIMUM, state)
+
+
+def test_failures_of_one_round_are_one_failure() -> None:
+    settings = ScalerSettings()
+    once = launch_failed(ScalerState(), settings, 100.0)
+    assert launch_failed(once, settings, 100.0) == launch_failed(once, settings, 104.9) == once
+    assert launch_failed(once, settings, 105.0).failures == 2
 
 
 def test_what_is_on_its_way_counts() -> None:
@@ -93,9 +122,11 @@ def test_a_failed_launch_backs_off_and_one_that_works_forgets_it() -> None:
     again = launch_failed(state, settings, 105.0)
     assert again.not_before == 115.0
     for _ in range(20):
-        again = launch_failed(again, settings, 0.0)
-    assert again.not_before == settings.backoff_most_s
-    assert launch_failed(launch_succeeded(again), settings, 0.0).not_before == settings.backoff_first_s
+        at = again.not_before
+        again = launch_failed(again, settings, at)
+    assert again.not_before == at + settings.backoff_most_s
+    at = again.not_before
+    assert launch_failed(launch_succeeded(again), settings, at).not_before == at + settings.backoff_first_s
 
 
 @pytest.mark.parametrize(
