@@ -12,7 +12,8 @@ LATENCY_FACTOR: Final = 5.0
 LATENCY_FLOOR_S: Final = 0.1
 """`assumed`: and never minds this much, as what a person does not notice."""
 _BLOCKS: Final = 2
-"""A single one may be the machine's."""
+_BLOCKS_SHARE: Final = 0.1
+"""A single one may be the machine's: so many, and so many for each request, are the app's (assumed)."""
 
 
 def p95(level: Level) -> float | None:
@@ -32,7 +33,7 @@ def judge_loop(measured: Measured) -> list[Finding]:
     if loop is None:
         return []
     late = [delay for delay in loop.delays if delay > BLOCKED_S]
-    if len(late) < _BLOCKS:
+    if len(late) < max(_BLOCKS, _BLOCKS_SHARE * len(measured.levels[0].answers)):
         return []
     place = max(loop.blocks, key=lambda one: sum(loop.blocks[one]), default="")
     where = f": {place}" if place else ""

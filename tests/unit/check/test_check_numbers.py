@@ -114,8 +114,10 @@ def test_a_loop_that_one_request_holds_up() -> None:
     assert "3 times, for 80 ms at p50: main.py:9 in report" in finding.text
 
 
-def test_a_loop_that_is_late_once_or_only_under_load() -> None:
+def test_a_loop_that_is_late_once_or_now_and_then_or_only_under_load() -> None:
     assert judge_loop(measured(level(1, delays=[0.001, 0.3]), level(8, delays=[0.2] * 9))) == []
+    assert judge_loop(measured(level(1, [own()] * 100, delays=[0.3] * 9))) == []
+    assert judge_loop(measured(level(1, [own()] * 100, delays=[0.3] * 10))) != []
 
 
 def test_no_loop_was_seen() -> None:
