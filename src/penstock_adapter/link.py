@@ -68,6 +68,7 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._transport = None
+        self.paused = False
         self._out.clear()
         connections, self._connections = self._connections, {}
         for connection in connections.values():

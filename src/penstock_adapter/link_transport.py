@@ -79,7 +79,7 @@ class LinkTransport(asyncio.Transport):
         if not self._backlog and size <= self._credit:
             self._credit -= size
             link.send(self._number, data if type(data) is bytes else bytes(data))
-        else:
+        elif not link.closing:
             self._backlog.append(bytes(data))
             self._backlog_bytes += size
             self._send_backlog()
@@ -195,8 +195,8 @@ class LinkTransport(asyncio.Transport):
             self._failed(error)
 
     def link_lost(self, error: Exception | None) -> None:
-        """What has come whole before an orderly end is still the protocol's, when it reads again."""
-        if error is None and self._held and not self._closing:
+        """What came before an orderly end is still the protocol's when it reads again, as from a socket."""
+        if error is None and self._held and not (self._closing or self._backlog or self._paused):
             self._end = CLOSE
         else:
             self.lost(error)

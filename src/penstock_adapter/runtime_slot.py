@@ -230,7 +230,7 @@ class RuntimeSlot(asyncio.Protocol):
         if state is _State.STOPPED:
             return
         ahead, self._ahead = self._ahead, False
-        if state is _State.POLLING or (ahead and self._client.draining):
+        if state is _State.POLLING or ahead:  # what came before the poll has left, and was taken as far as can be known
             self._state = _State.IDLE
             self._back_off()
             return
