@@ -41,7 +41,7 @@ class CheckRun:
         probed = self._with_probe(function)
         # The others of the template are not started, so that there is nothing to tell of them.
         self._stack = replace(stack, functions=(probed,), warnings=())
-        self._settings = replace(platform_settings(up), keep_visible=(folder,), scaling=False)
+        self._settings = replace(platform_settings(up), keep_visible=(folder,), scaling=False, control=False)
         self._error: BaseException | None = None
 
     def _with_probe(self, function: Function) -> Function:

@@ -210,7 +210,8 @@ class Platform:
         gc.set_threshold(10_000, 50, 1_000)
         scaling = self._make_scaling()
         control = ControlServer(self._settings.state, Answers(scaling, self._clock, self._reporter).answer)
-        await control.start()
+        if self._settings.control:
+            await control.start()
         deciding = asyncio.ensure_future(scaling.run())
         beside = asyncio.ensure_future(on_serving(urls))
         stopped = asyncio.ensure_future(stop.wait())

@@ -48,7 +48,8 @@ class PlatformSettings:
     """For each function, in place of the template's."""
     launch_delays: LaunchDelays = field(default_factory=LaunchDelays.none)
     scaler: ScalerSettings = field(default_factory=ScalerSettings)
-
+    control: bool = True
+    """Answer `penstock status` and `penstock fault`."""
     keep_visible: tuple[Path, ...] = ()
     """Paths that must be seen inside environments where they are, besides those that packages need."""
 
