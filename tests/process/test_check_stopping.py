@@ -11,7 +11,7 @@ from penstock.packaging import adapter_layer
 from support.checks import CHECK_PATIENCE_S, check, make_fault_project, start_check
 from support.package_index import need_packages
 from support.projects import MARK, Project
-from support.up import eventually, shared_cache
+from support.up import command, eventually, running, shared_cache
 
 
 @pytest.fixture
@@ -52,6 +52,16 @@ def test_it_is_interrupted(project: Project, cache: Path, signum: signal.Signals
     assert stdout == ""
     eventually(lambda: not marked(project), "no process is left")
     assert project.work_folders() == []
+
+
+def test_a_running_up_is_left_in_peace(project: Project, cache: Path) -> None:
+    user = need_packages(adapter_layer.REQUIREMENTS)
+    with running(project, cache, user=user) as up:
+        up.wait_for("ready")
+        found = check(project, cache, "--path", "/sound", "--levels", "1", "--requests", "4", user=user)
+        assert found.code == 0
+        assert command(project, cache, "status", "--json").returncode == 0
+        assert up.get("/sound").status == 200
 
 
 def test_a_function_that_cannot_start(project: Project, cache: Path) -> None:
