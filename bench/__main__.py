@@ -18,6 +18,7 @@ NAMES = (
     "refusals",
     "first_byte",
     "bulk",
+    "growth",
     "compare",
 )
 
