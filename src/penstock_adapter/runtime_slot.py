@@ -405,23 +405,18 @@ class RuntimeSlot(asyncio.Protocol):
         if self._brief:
             if not self._polled:
                 return  # the first poll goes by itself
-            if self._whole and self._answer_in_brief():
-                return
+            if self._whole:
+                answer = brief_answer(self._invocation, self._prelude, self._first)
+                if len(answer) < LARGE:  # else it would not come in one piece on a link
+                    self._forget_prelude()
+                    self._out.append(answer)
+                    self._ahead = True
+                    return
         if self._out or self._prelude:
             if self._prelude:
                 self._begin()
             self._out.append(client.brief_poll if self._brief else client.poll)
             self._ahead = True
-
-    def _answer_in_brief(self) -> bool:
-        """False when it would not come in one piece on a link."""
-        answer = brief_answer(self._invocation, self._prelude, self._first)
-        if len(answer) >= LARGE:
-            return False
-        self._out.append(answer)
-        self._forget_prelude()
-        self._ahead = True
-        return True
 
     def _stop(self) -> None:
         self.close()

@@ -8,6 +8,7 @@ from penstock.model.errors import FunctionError
 from penstock.model.invocation import Invocation
 from penstock.model.limits import MAX_RUNTIME_HEADER_BYTES
 from penstock.runtime_api.api import RuntimeApi
+from penstock.runtime_api.brief import BriefConnection
 from penstock.runtime_api.running import Outcome
 from penstock.wire.http_server import HttpConnection
 from penstock_adapter.asgi_exchange import AsgiMode
@@ -45,6 +46,7 @@ class MemoryEnvironment:
             mode.output,
             mode.output.error,
             polls_ahead=options.polls_ahead,
+            brief=options.polls_ahead,
         )
         self._slots = [_MemorySlot(client, mode, self) for _ in range(options.concurrency)]
 
@@ -71,7 +73,7 @@ class MemoryEnvironment:
 
     def join(self, slot: RuntimeSlot) -> None:
         """Connects a slot to the Runtime API."""
-        connection = HttpConnection(
+        connection = BriefConnection(
             self._api.open_exchange, MAX_RUNTIME_HEADER_BYTES, self._connections.add, self._connections.discard
         )
         connect(slot, connection)

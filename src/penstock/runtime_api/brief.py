@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from penstock.model.invocation import Invocation
 from penstock.runtime_api.messages import ACCEPTED, INVOCATION
+from penstock.wire.gather import handle_read
 from penstock.wire.http_server import HttpConnection
 from penstock.wire.prelude import CONTENT_TYPE as PRELUDE_TYPE
 from penstock.wire.request_head import BAD_REQUEST
@@ -59,10 +60,12 @@ class BriefConnection(HttpConnection):
         if self._accepted:
             super().hold_answers()
 
-    def _read(self, data: bytes) -> None:
-        if data[0] or not (self._remembered and self._between_requests):
-            super()._read(data)
-            return
+    def data_received(self, data: bytes) -> None:
+        """Nothing need be acknowledged at once: our adapter does not wait for it (`wire.acknowledge`)."""
+        brief = not data[0] and self._remembered and self._between_requests
+        handle_read(self._read_brief if brief else self._read, data)
+
+    def _read_brief(self, data: bytes) -> None:
         parts = data.split(b"\0", 3)
         if len(parts) < 4:
             self._refuse(BAD_REQUEST)
@@ -76,4 +79,5 @@ class BriefConnection(HttpConnection):
         self.on_message_complete()
         self._in_brief = False
         if self._between_requests:
-            self._read_remembered(self._remembered)
+            self._begin_known(*self._remembered_head)
+            self.on_message_complete()
