@@ -15,6 +15,7 @@ from penstock.cli import settings
 from penstock.cli.check import check_command
 from penstock.cli.logs import show_logs
 from penstock.cli.reporter import HumanReporter, JsonReporter
+from penstock.cli.simulate import simulate_command
 from penstock.cli.status import show_status
 from penstock.cli.up import UpOptions
 from penstock.cli.up import up as run_up
@@ -34,6 +35,7 @@ app.command("logs")(show_logs)
 app.command("status")(show_status)
 app.add_typer(fault_commands.commands, name="fault")
 app.command("check")(check_command)
+app.command("simulate")(simulate_command)
 app.add_typer(layer_commands.commands, name="layer")
 
 

@@ -150,7 +150,7 @@ class Control:
                 slots=len(cluster.ready) * self.plan.slots,
                 cpu=cpu,
                 instances=len(cluster.hosts),
-                vcpus=cluster.vcpus,
+                vcpus=len(cluster.ready) * self.plan.policy.vcpus,
                 usd_per_hour=cluster.usd_per_hour,
                 reason=self._last.reason.value if self._last else "",
             )

@@ -70,3 +70,18 @@ class Plan:
     @property
     def expected_requests(self) -> float:
         return self.traffic.arrivals(0.0, self.seconds) + self.traffic.together(0.0, self.seconds)
+
+    @property
+    def by_events(self) -> bool:
+        """Whether so few requests are expected that each is followed."""
+        return self.expected_requests <= self.settings.most_events
+
+    @property
+    def settings_in_words(self) -> str:
+        policy = self.policy
+        most = "or more" if policy.maximum is None else f"to {policy.maximum}"
+        return (
+            f"{self.size.memory_mib} MB, {self.size.vcpus:g} vCPU, {policy.slots} slots; "
+            f"{policy.minimum} {most} environments; target {policy.target_cpu:.0%} CPU; "
+            f"MaxVCpuCount {self.fleet.max_vcpus}"
+        )

@@ -14,8 +14,8 @@ _HOUR_S: Final = 3600.0
 
 class Tick(NamedTuple):
     """`at`: its end, in seconds from the start, and `seconds` its length. `requests` that came, refused ones included;
-    `in_flight` on average and `peak` the most at a time; `environments` that serve, with `slots`; `cpu` in vCPUs;
-    `reason` is what decided.
+    `in_flight` on average and `peak` the most at a time; `environments` that serve, with `slots`; `cpu` in
+    vCPUs, of the `vcpus` that these environments have; `reason` is what decided.
     """
 
     at: float
@@ -31,7 +31,7 @@ class Tick(NamedTuple):
     slots: int
     cpu: float
     instances: int
-    vcpus: int
+    vcpus: float
     usd_per_hour: float
     reason: str
 

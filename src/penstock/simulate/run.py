@@ -10,6 +10,6 @@ from penstock.simulate.record import Result
 
 def simulate(plan: Plan, on_tick: Callable[[float], None] = lambda now: None) -> Result:
     """`on_tick` is told the simulated second after each tick."""
-    if plan.expected_requests <= plan.settings.most_events:
+    if plan.by_events:
         return simulate_events(plan, on_tick)
     return simulate_rates(plan, on_tick)
