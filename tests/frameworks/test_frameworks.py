@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -19,9 +20,19 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@asynccontextmanager
+async def running(name: str, *, streaming: bool = True, **variables: str) -> AsyncIterator[AppRig]:
+    """The site until each of its calls has ended: Django closes the file that holds a request's body after the answer,
+    and leaves it to the garbage collector when the call is cancelled before that.
+    """
+    async with AppRig(SITES[name](), streaming=streaming, **variables) as rig:
+        yield rig
+        await rig.all_free()
+
+
 @pytest.fixture(params=[True, False], ids=["streamed", "buffered"])
 async def rig(name: str, request: pytest.FixtureRequest) -> AsyncIterator[AppRig]:
-    async with AppRig(SITES[name](), streaming=request.param) as rig:
+    async with running(name, streaming=request.param) as rig:
         yield rig
 
 
@@ -111,7 +122,7 @@ async def test_an_error_of_the_app_is_in_the_log_with_its_request(rig: AppRig) -
 
 
 async def test_pieces_of_a_stream_come_one_by_one(name: str) -> None:
-    async with AppRig(SITES[name]()) as rig:
+    async with running(name) as rig:
         line = (await rig.url.client()).send(get("/stream"))
         await line.head()
         assert (await line.body()).decode() == "".join(LINES)
@@ -119,6 +130,6 @@ async def test_pieces_of_a_stream_come_one_by_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["fastapi", "starlette", "litestar", "quart", "django", "flask"])
 async def test_a_base_path_is_the_root_path(name: str) -> None:
-    async with AppRig(SITES[name](), AWS_LWA_REMOVE_BASE_PATH="/prod") as rig:
+    async with running(name, AWS_LWA_REMOVE_BASE_PATH="/prod") as rig:
         assert (await rig.http.get("/prod/stream")).text == "".join(LINES)
         assert (await rig.http.get("/stream")).text == "".join(LINES)
