@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
 from penstock.model.instances import InstanceType
@@ -97,9 +98,13 @@ def choose_type(size: Size, types: Sequence[InstanceType], settings: PlacementSe
     return max(holding, key=lambda one: one.vcpus, default=None)
 
 
+# The same for every launch of a function, out of hundreds of types.
+_first_choice = lru_cache(maxsize=64)(choose_type)
+
+
 def _launch(size: Size, census: Census, fleet: Fleet, settings: PlacementSettings) -> Launch | NoRoom:
     left = fleet.max_vcpus - census.vcpus
-    chosen = choose_type(size, fleet.types, settings)
+    chosen = _first_choice(size, fleet.types, settings)
     if chosen is None:
         return NoRoom.NO_TYPE
     if chosen.vcpus > left:

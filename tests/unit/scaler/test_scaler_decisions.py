@@ -52,6 +52,22 @@ def test_refusals_count_at_most_as_much_as_what_is_in_flight() -> None:
     assert desired(sample(16, 16, 16, throttles=10_000)) == (6, Reason.SLOTS)  # by one decision not more than twice
 
 
+def test_refusals_do_not_add_up_without_end() -> None:
+    """However often the same caller tried: never more than for twice of what is in flight."""
+    of = ScalingPolicy(3, None, SLOTS, 1.0, 0.5, ScalerSettings(growth=100.0))
+    assert desired(sample(16, 16, 16, throttles=48), of) == (9, Reason.SLOTS)
+    assert desired(sample(16, 16, 16, throttles=10_000), of) == (9, Reason.SLOTS)
+
+
+def test_a_step_down_ends_at_what_was_wanted() -> None:
+    """A tenth of forty is four, but only two are too many."""
+    state = ScalerState(began=0.0, wanted=((700.0, 38),))
+    decision = decide(policy(), state, sample(*[0] * 40), 900.0)
+    assert (decision.desired, decision.reason) == (38, Reason.SCALE_IN)
+    lower = decide(policy(), ScalerState(began=0.0, wanted=((700.0, 20),)), sample(*[0] * 40), 900.0)
+    assert (lower.desired, lower.state.shrunk_at) == (36, 900.0)
+
+
 def test_cpu_is_held_against_the_share_of_all() -> None:
     assert desired(sample(1, 1, 1, cpu=0.9)) == (6, Reason.CPU)  # 2.7 vCPUs at half of one each
     assert desired(sample(1, 1, 1, cpu=0.9), policy(target=0.9)) == (3, Reason.MINIMUM)
