@@ -102,13 +102,7 @@ def _costs(costs: list[MonthlyCost], comparison: Comparison) -> Table:
 def print_sweep(console: Console, plan: Plan, rows: list[Row], allowed: float) -> None:
     """`rows` are ranked; the template's own is shown wherever it stands."""
     own = point_of(plan)
-    table = Table(
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-        title="cheapest without throttles first",
-        title_justify="left",
-    )
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     names = ("MaxVCpuCount", "concurrency", "target CPU", "USD a month", "refused", "instances", "CPU")
     table.add_column("")
     for name in names:
@@ -118,16 +112,17 @@ def print_sweep(console: Console, plan: Plan, rows: list[Row], allowed: float) -
             continue
         good = row.refused <= allowed
         table.add_row(
-            str(number),
+            f"{number}{' (yours)' if row.point == own else ''}",
             f"{row.point.max_vcpus:,}",
             str(row.point.concurrency),
-            f"{row.point.target_cpu:g} %" + (" (yours)" if row.point == own else ""),
+            f"{row.point.target_cpu:g} %",
             f"{row.cost.managed.total:,.2f}",
             f"{row.refused:.3%}" if row.refused else "-",
             f"{row.most_instances:,}",
             f"{row.utilization:.0%}",
             style=("bold " if row.point == own else "") + ("" if good else "red"),
         )
+    console.print("\nOther settings, the cheapest without throttles first", style="bold")
     console.print(table)
     if len(rows) > _MOST_POINTS:
         console.print(f"{len(rows)} settings were tried; --json has them all", style="dim")

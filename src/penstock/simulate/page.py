@@ -114,8 +114,9 @@ def _cost_table(costs: Sequence[MonthlyCost], comparison: Comparison) -> str:
         for one in costs
     ]
     note = (
-        f"A month of 730 hours that all go like these. Ordinary Lambda takes one request at a time in {comparison.memory_mib} MB "
-        f"for {show_duration(round(comparison.duration_s, 4))} on average, {tier} its free tier."
+        f"A month of 730 hours that all go like these. Ordinary Lambda takes one request at a time in "
+        f"{comparison.memory_mib} MB for {show_duration(round(comparison.duration_s, 4))} on average, "
+        f"{tier} its free tier."
     )
     return _table("Cost", note, head, [("", row) for row in rows])
 
