@@ -94,7 +94,7 @@ async def test_processes_of_the_function_are_in_the_cgroup_and_ours_are_not(tmp_
     home = cgroup_home()
     cgroup = home.make(1 << 30)
     cgroup.set_limits(0)
-    spec = replace(make_spec(tmp_path), cgroup=cgroup.path)
+    spec = replace(make_spec(tmp_path), cgroups=(cgroup.path,))
     async with rigged(spec, tmp_path / "work") as rig:
         output = await rig.start("family", "sh", "-c", "setsid sleep 1000 & sleep 1000 & echo up; wait")
         assert await within(output.readline()) == b"up\n"

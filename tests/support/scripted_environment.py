@@ -87,7 +87,7 @@ class ScriptedSandbox:
 class ScriptedMemory:
     """A memory guard that knows of an out-of-memory kill when the test says so."""
 
-    cgroup = None
+    cgroups = ()
 
     def __init__(self) -> None:
         self.over = False

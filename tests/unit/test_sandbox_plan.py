@@ -34,6 +34,7 @@ def _setup(
         keep_visible=list(keep_visible),
         masked=[],
         namespaces=namespaces,
+        cgroups=[],
     )
 
 

@@ -25,7 +25,7 @@ from penstock.environment.sandbox.init.wire import (
 )
 
 _MESSAGES: list[Message] = [
-    Setup("/w", "/t", "/o", None, "/r", 512, 4096, True, ["/k"], [], False),
+    Setup("/w", "/t", "/o", None, "/r", 512, 4096, True, ["/k"], [], False, ["/c"]),
     Ready(True, False, False, ["a note"]),
     Refused("why"),
     OpenSocket(),

@@ -66,7 +66,13 @@ class EnvironmentProcesses:
     async def open_sandbox(self, log_stream: str) -> socket.socket:
         """Make the sandbox; the socket on which it will find its APIs. Raises SandboxError or OSError."""
         spec = self._spec
-        self._memory = MemoryGuard(spec.memory_home, spec.function.memory_mib * MIB, self._on_out_of_memory)
+        self._memory = MemoryGuard(
+            spec.memory_home,
+            spec.function.memory_mib * MIB,
+            self._on_out_of_memory,
+            spec.cpu_home,
+            spec.function.vcpus,
+        )
         work_dir = spec.work_root / os.urandom(8).hex()
         if spec.runtime_root:
             on_line = functools.partial(self._on_line, "function")
@@ -93,7 +99,7 @@ class EnvironmentProcesses:
             isolated_network=spec.isolated_network,
             keep_visible=spec.keep_visible,
             namespaces=spec.namespaces,
-            cgroup=memory.cgroup,
+            cgroups=memory.cgroups,
             worker_socket=self._workers.path if self._workers else None,
         )
 

@@ -91,7 +91,7 @@ def test_a_delegated_cgroup_that_is_all_ours_is_taken_over(tmp_path: Path) -> No
     (own / "cgroup.procs").write_text(f"{os.getpid()}\n")
     assert find_home(v2(tmp_path, "/service")) == CgroupHome(own, 2)
     assert (own / "penstock-platform/cgroup.procs").read_text() == "0"
-    assert (own / "cgroup.subtree_control").read_text() == "+memory"
+    assert (own / "cgroup.subtree_control").read_text() == "+memory +cpu"
 
 
 def test_a_delegated_cgroup_with_others_in_it_is_left_alone(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Memory cgroups: where environments may have theirs, how one is limited, and what it tells.
+"""Memory cgroups: how one is limited, and what it tells.
 
 https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
 https://docs.kernel.org/admin-guide/cgroup-v1/memory.html
@@ -6,25 +6,10 @@ https://docs.kernel.org/admin-guide/cgroup-v1/memory.html
 
 import contextlib
 import os
-import secrets
-import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-
-from penstock.environment.memory.hierarchy import Hierarchy, find_hierarchies
-from penstock.model.errors import PenstockError
-from penstock.model.limits import MIB
-
-GIB: Final = 1024 * MIB
-_PREFIX: Final = "penstock-"
-_PLATFORM: Final = f"{_PREFIX}platform"
-
-
-class CgroupError(PenstockError):
-    """No memory cgroup may be made; one line says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +87,17 @@ class MemoryCgroup:
         Some ten microseconds: memory.stat, which is slow, is only read when even caches and files would be too much.
         """
         try:
-            if _read_flat(self.path / self._files.events).get("oom_kill", 0):
+            if read_flat(self.path / self._files.events).get("oom_kill", 0):
                 return True
             if int((self.path / self._files.used).read_text()) <= self.limit:
                 return False
-            return _read_flat(self.path / "memory.stat").get(self._files.anonymous, 0) > self.limit
+            return read_flat(self.path / "memory.stat").get(self._files.anonymous, 0) > self.limit
         except (OSError, ValueError):  # it was removed with its environment
             return False
 
     def held(self) -> int:
         """Bytes that the processes hold, without caches and files. Raises OSError or ValueError once it was removed."""
-        return _read_flat(self.path / "memory.stat").get(self._files.anonymous, 0)
+        return read_flat(self.path / "memory.stat").get(self._files.anonymous, 0)
 
     def remove(self) -> None:
         """Once no process is in it. It may be gone already."""
@@ -120,108 +105,7 @@ class MemoryCgroup:
             self.path.rmdir()
 
 
-def _read_flat(path: Path) -> dict[str, int]:
+def read_flat(path: Path) -> dict[str, int]:
     """A file of `name number` lines."""
     pairs = (line.split() for line in path.read_text().splitlines())
     return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2}
-
-
-@dataclass(frozen=True, slots=True)
-class CgroupHome:
-    """A directory of the cgroup file system in which this process may make memory cgroups."""
-
-    directory: Path
-    version: int
-
-    def make(self, limit: int) -> MemoryCgroup:
-        """A new, empty cgroup for `limit` bytes. Raises OSError."""
-        path = self.directory / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
-        path.mkdir()
-        return MemoryCgroup(path, self.version, limit)
-
-    def sweep(self) -> None:
-        """Remove what platforms left that were killed together with the guardians of their environments."""
-        for path in self.directory.glob(f"{_PREFIX}*-*"):
-            pid = path.name.removeprefix(_PREFIX).partition("-")[0]
-            if pid.isdigit() and not _is_alive(int(pid)):
-                with contextlib.suppress(OSError):  # still used: its platform is in another PID namespace
-                    path.rmdir()
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True
-
-
-def find_home(proc: Path = Path("/proc/self")) -> CgroupHome:
-    """Where memory cgroups may be made, which is tried, not guessed. Raises CgroupError."""
-    if sys.platform != "linux":
-        raise CgroupError("memory cgroups need Linux")
-    refusals: list[str] = []
-    for hierarchy in find_hierarchies(proc):
-        for directory in _candidates(hierarchy):
-            home = CgroupHome(directory, hierarchy.version)
-            try:
-                _try(home)
-            except OSError as error:
-                refusals.append(f"{error.filename or directory}: {error.strerror}")
-            else:
-                home.sweep()
-                return home
-    raise CgroupError(refusals[0] if refusals else "the kernel offers no memory controller here")
-
-
-def _candidates(hierarchy: Hierarchy) -> Iterator[Path]:
-    """Version 1: our own cgroup. Version 2: processes live in leaves only, so the nearest one above that gives its
-    children the memory controller; or our own, when it is all ours.
-
-    https://docs.kernel.org/admin-guide/cgroup-v2.html#no-internal-process-constraint
-    """
-    if hierarchy.version == 1:
-        yield hierarchy.own
-        return
-    above = [hierarchy.own, *hierarchy.own.parents]
-    within = above[: above.index(hierarchy.top) + 1]
-    found = [directory for directory in within if "memory" in _words(directory / "cgroup.subtree_control")]
-    yield from found[:1]
-    if _take_over(hierarchy.own):
-        yield hierarchy.own
-
-
-def _take_over(own: Path) -> bool:
-    """Make a delegated cgroup that holds this process alone (`Delegate=` of systemd) give its children the memory
-    controller: this process moves into a leaf of it. False when it is not so.
-    """
-    if "memory" not in _words(own / "cgroup.controllers") or _words(own / "cgroup.procs") != [str(os.getpid())]:
-        return False
-    leaf = own / _PLATFORM
-    try:
-        leaf.mkdir(exist_ok=True)
-        (leaf / "cgroup.procs").write_text("0")
-        (own / "cgroup.subtree_control").write_text("+memory")
-    except OSError:
-        return False
-    return True
-
-
-def _words(path: Path) -> list[str]:
-    try:
-        return path.read_text().split()
-    except OSError:
-        return []
-
-
-def _try(home: CgroupHome) -> None:
-    """Make one and move a process into it, as each process of a function will be. Raises OSError."""
-    cgroup = home.make(1 * GIB)
-    try:
-        cgroup.set_limits(0)
-        with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
-            (cgroup.path / "cgroup.procs").write_text(str(child.pid))
-    finally:
-        cgroup.remove()

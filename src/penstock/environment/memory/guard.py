@@ -1,4 +1,4 @@
-"""One environment's memory, looked at again and again until it holds more than its MemorySize."""
+"""One environment's memory, looked at again and again until it holds more than its MemorySize; and its vCPU share."""
 
 import asyncio
 import os
@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from penstock.environment.memory.cgroup import CgroupHome, MemoryCgroup
+from penstock.environment.memory.cpu import CpuCgroups, CpuHome
+from penstock.environment.memory.home import CgroupHome
 from penstock.environment.memory.tree import ProcessTree
 
 INTERVAL_S: Final = 0.2
@@ -22,29 +23,45 @@ class Usage(NamedTuple):
 
 class MemoryGuard:
     """`limit` in bytes. Without a `home` for a cgroup the process tree is watched. `on_over()` is called once, and not
-    after `stop`.
+    after `stop`. With a `cpu` home the processes are held to `vcpus` there, if it has a quota.
 
     As on AWS extensions count like the runtime; the sandbox's own processes do not.
     """
 
-    def __init__(self, home: CgroupHome | None, limit: int, on_over: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        home: CgroupHome | None,
+        limit: int,
+        on_over: Callable[[], None],
+        cpu: CpuHome | None = None,
+        vcpus: float = 1.0,
+    ) -> None:
         """Raises OSError when no cgroup can be made."""
         self._limit = limit
         self._on_over = on_over
-        self._cgroup: MemoryCgroup | None = home.make(limit) if home else None
         self._tree: ProcessTree | None = None
         self._watching: asyncio.Task[None] | None = None
         self._alarm: int | None = None
+        self._cgroup = home.make(limit) if home else None
+        self._cpu: CpuCgroups | None = None
+        try:
+            self._cpu = CpuCgroups(cpu, vcpus, (home, self._cgroup) if home and self._cgroup else None) if cpu else None
+        except OSError:
+            self.close()
+            raise
 
     @property
-    def cgroup(self) -> Path | None:
+    def cgroups(self) -> tuple[Path, ...]:
         """What each process must be moved into before it runs."""
-        return self._cgroup.path if self._cgroup else None
+        memory = (self._cgroup.path,) if self._cgroup else ()
+        return (*memory, *self._cpu.paths) if self._cpu else memory
 
     def start(self, top: int, tmp_bytes: int) -> None:
         """Limit and watch what will be started below process `top`; nothing of the function runs yet. `tmp_bytes` is
         the size of /tmp where that is held in memory, else 0. Raises OSError.
         """
+        if self._cpu:
+            self._cpu.set_quota()
         if self._cgroup:
             self._cgroup.set_limits(tmp_bytes)
             self._alarm = self._cgroup.open_alarm()
@@ -65,9 +82,10 @@ class MemoryGuard:
             return None
         try:
             held = self._cgroup.held() if self._cgroup else self._tree.held()
+            worked = self._cpu.worked() if self._cpu else None
         except (OSError, ValueError):  # it was removed with its environment
             return None
-        return Usage(held, self._tree.worked())
+        return Usage(held, self._tree.worked() if worked is None else worked)
 
     def _alarmed(self) -> None:
         self.stop()
@@ -99,3 +117,5 @@ class MemoryGuard:
         self.stop()
         if self._cgroup:
             self._cgroup.remove()
+        if self._cpu:
+            self._cpu.remove()

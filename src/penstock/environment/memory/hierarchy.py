@@ -1,4 +1,4 @@
-"""Which cgroup hierarchies may have the memory controller, and where this process stands in them. Pure but for two
+"""Which cgroup hierarchies may have a controller, and where this process stands in them. Pure but for two
 files of /proc: https://man7.org/linux/man-pages/man7/cgroups.7.html, https://man7.org/linux/man-pages/man5/proc.5.html
 """
 
@@ -16,34 +16,38 @@ class Hierarchy:
     own: Path
 
 
-def find_hierarchies(proc: Path) -> list[Hierarchy]:
+def find_hierarchies(proc: Path, controller: str = "memory") -> list[Hierarchy]:
     """The newer version first: a controller is in one of them at most. `proc` is /proc/self."""
     try:
         memberships = (proc / "cgroup").read_text()
         mounts = (proc / "mountinfo").read_text()
     except OSError:
         return []
-    found = [_locate(version, line, mounts) for line in memberships.splitlines() if (version := _version(line))]
+    found = [
+        _locate(version, line, mounts, controller)
+        for line in memberships.splitlines()
+        if (version := _version(line, controller))
+    ]
     present = [hierarchy for hierarchy in found if hierarchy is not None]
     return sorted(present, key=lambda hierarchy: -hierarchy.version)
 
 
-def _version(membership: str) -> int:
-    """Of a line `4:cpu,memory:/path` (version 1) or `0::/path` (version 2); 0 when it is about something else."""
+def _version(membership: str, controller: str) -> int:
+    """Of a line `4:cpu,cpuacct:/path` (version 1) or `0::/path` (version 2); 0 when it is about something else."""
     number, controllers, _ = membership.split(":", 2)
     if number == "0" and not controllers:
         return 2
-    return 1 if "memory" in controllers.split(",") else 0
+    return 1 if controller in controllers.split(",") else 0
 
 
-def _locate(version: int, membership: str, mounts: str) -> Hierarchy | None:
+def _locate(version: int, membership: str, mounts: str, controller: str) -> Hierarchy | None:
     own = membership.split(":", 2)[2]
     for line in mounts.splitlines():
         before, _, after = line.partition(" - ")
         kind, _, options = after.split(" ", 2)
         fields = before.split(" ")
         root, point = _unescape(fields[3]), _unescape(fields[4])
-        wanted = kind == "cgroup2" if version == 2 else kind == "cgroup" and "memory" in options.split(",")
+        wanted = kind == "cgroup2" if version == 2 else kind == "cgroup" and controller in options.split(",")
         # A container may show only its own part of the hierarchy, or one that we are not in.
         inside = own == root or own.startswith(root.rstrip("/") + "/")
         if wanted and inside and ".." not in own:

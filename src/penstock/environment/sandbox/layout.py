@@ -27,7 +27,7 @@ def setup(spec: SandboxSpec, work_dir: Path) -> Setup:
         keep_visible=sorted(keep_visible),
         masked=credential_files(os.environ, _homes(os.environ)),
         namespaces=spec.namespaces,
-        cgroup=None if spec.cgroup is None else str(spec.cgroup),
+        cgroups=[str(path) for path in spec.cgroups],
         worker_socket=None if spec.worker_socket is None else str(spec.worker_socket.resolve()),
     )
 

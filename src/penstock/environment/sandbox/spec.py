@@ -26,8 +26,8 @@ class SandboxSpec:
     `task_root`, `opt_root`, `lang_root` and `runtime_root` hold what the function sees, read-only, at `/var/task`,
     `/opt`, `/var/lang` and `/var/runtime`. `keep_visible` are paths that must stay where they are even if one of these
     covers them: the interpreters. `namespaces=False` goes without mount and PID namespaces where the kernel has them.
-    `cgroup` is a directory of the cgroup file system; what is spawned is in it from before it runs, the sandbox's own
-    processes are not, and it is removed in the end.
+    `cgroups` are directories of the cgroup file systems, one in each; what is spawned is in all of them from before it
+    runs, the sandbox's own processes are not, and they are removed in the end.
     """
 
     task_root: Path
@@ -39,7 +39,7 @@ class SandboxSpec:
     isolated_network: bool
     keep_visible: tuple[Path, ...] = ()
     namespaces: bool = True
-    cgroup: Path | None = None
+    cgroups: tuple[Path, ...] = ()
     worker_socket: Path | None = None
     """A UNIX socket that processes inside find at `SandboxPaths.worker_socket`."""
 

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+from collections.abc import Sequence
 from typing import NamedTuple, NoReturn
 
 from . import linux
@@ -13,9 +14,9 @@ from .wire import Spawn
 
 # On AWS the router runs on machines of its own; here it shares the processor with functions. They give way a little,
 # so that however busy they are a request is routed, or refused, at once. The number is assumed.
-_NICENESS = 5
+NICENESS = 5
 
-_CGROUP = "memory cgroup"
+_CGROUP = "cgroup"
 
 ON_LINUX = os.uname().sysname == "Linux"
 
@@ -24,8 +25,8 @@ class Policy(NamedTuple):
     max_open_files: int
     die_with_parent: bool
     """False inside a PID namespace, where the kernel sees to it."""
-    join: int | None = None
-    """`cgroup.procs` of the cgroup that every process is in, opened for writing."""
+    join: Sequence[int] = ()
+    """`cgroup.procs` of each cgroup that every process is in, opened for writing."""
 
 
 def start(spawn: Spawn, output: int, policy: Policy) -> int:
@@ -58,10 +59,10 @@ def _become(spawn: Spawn, output: int, policy: Policy, parent: int, report: int)
             signal.signal(signum, signal.SIG_DFL)
         # A session of its own: no terminal, and a process group that can be signalled as a whole.
         os.setsid()
-        if policy.join is not None:
-            _join_cgroup(policy.join)
+        for procs in policy.join:
+            _join_cgroup(procs)
         os.umask(0o022)
-        os.nice(_NICENESS)
+        os.nice(NICENESS)
         _limit_open_files(policy.max_open_files)
         if ON_LINUX:
             _give_up_privileges()

@@ -29,8 +29,8 @@ class Link(NamedTuple):
     inbox: Inbox
     guardian: int
     setup: Setup
-    join: int | None
-    """Where `setup.cgroup` takes processes in, opened before anything covers it."""
+    join: list[int]
+    """Where each of `setup.cgroups` takes processes in, opened before anything covers it."""
 
 
 def main(control_fd: int, life_fd: int, platform_pid: int) -> NoReturn:
@@ -39,7 +39,7 @@ def main(control_fd: int, life_fd: int, platform_pid: int) -> NoReturn:
     control.set_inheritable(False)
     os.set_inheritable(life_fd, False)
     work_dir: str | None = None
-    cgroup: str | None = None
+    cgroups: list[str] = []
     try:
         for signum in _ENDING:
             signal.signal(signum, _terminate)
@@ -48,8 +48,8 @@ def main(control_fd: int, life_fd: int, platform_pid: int) -> NoReturn:
             linux.adopt_orphans()
         inbox = Inbox()
         setup = _first_message(control, inbox)
-        work_dir, cgroup = setup.work_dir, setup.cgroup
-        join = None if cgroup is None else os.open(os.path.join(cgroup, "cgroup.procs"), os.O_WRONLY)
+        work_dir, cgroups = setup.work_dir, setup.cgroups
+        join = [os.open(os.path.join(cgroup, "cgroup.procs"), os.O_WRONLY) for cgroup in cgroups]
         _guard(Link(control, inbox, os.getpid(), setup, join))
     except (Terminated, EOFError, BrokenPipeError):
         pass
@@ -59,7 +59,7 @@ def main(control_fd: int, life_fd: int, platform_pid: int) -> NoReturn:
         sweep.kill_descendants()
         if work_dir is not None:
             sweep.remove_tree(work_dir)
-        if cgroup is not None:
+        for cgroup in cgroups:
             with contextlib.suppress(OSError):  # something in it could not be killed
                 os.rmdir(cgroup)
     os._exit(0)

@@ -30,7 +30,7 @@ class Setup(NamedTuple):
     keep_visible: list[str]
     masked: list[str]
     namespaces: bool
-    cgroup: str | None = None
+    cgroups: list[str]
     worker_socket: str | None = None
 
 
