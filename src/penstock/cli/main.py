@@ -49,6 +49,11 @@ class StreamBandwidth(enum.StrEnum):
     AWS = "aws"
 
 
+class VcpuShare(enum.StrEnum):
+    ENFORCE = "enforce"
+    MEASURE = "measure"
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"penstock {__version__}")
@@ -110,6 +115,10 @@ def up_command(
     namespaces: Annotated[
         bool, typer.Option(help="Give environments the real /var/task, /opt and /tmp where the kernel allows it.")
     ] = True,
+    vcpu_share: Annotated[
+        VcpuShare,
+        typer.Option(help="Hold environments to their vCPUs where the kernel allows it, or only measure their use."),
+    ] = VcpuShare.ENFORCE,
     drain: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How long open requests may last at the end.")
     ] = 10.0,
@@ -171,6 +180,7 @@ def up_command(
         min_environments=min_environments,
         isolated_network=network is Network.ISOLATED,
         namespaces=namespaces,
+        enforce_vcpu_share=vcpu_share is VcpuShare.ENFORCE,
         drain=drain,
         init_timeout=init_timeout,
         faults=tuple(map(parse_fault, fault or [])),

@@ -15,7 +15,7 @@ from penstock.cli.addresses import Addresses, url_of
 from penstock.cli.answers import Answers
 from penstock.cli.aws_port import AwsPort
 from penstock.cli.control import ControlServer
-from penstock.cli.memory import memory_home
+from penstock.cli.memory import cpu_home, memory_home
 from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
 from penstock.cli.security import make_tls, make_verifier, must_sign
@@ -98,6 +98,7 @@ class Platform:
         except BaseException:
             addresses.close()
             raise
+        memory = memory_home(self._reporter)
         joiner = Joiner(
             self._stack,
             settings,
@@ -105,7 +106,8 @@ class Platform:
             self._reporter,
             self._instances_of,
             work_root,
-            memory_home(self._reporter),
+            memory,
+            cpu_home(self._reporter, memory, enforce=settings.enforce_vcpu_share),
             self._log_tails,
             self._make_door,
         )

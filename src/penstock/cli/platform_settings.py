@@ -26,6 +26,9 @@ class PlatformSettings:
     namespaces: bool
     drain: float
     init_timeout: float | None = None
+    enforce_vcpu_share: bool = True
+    """Let no environment borrow what its neighbours leave idle, where the kernel allows it. Whether AWS does is not
+    documented: that it does not is assumed."""
     faults: tuple[Fault, ...] = ()
     """Each happens once to each function."""
     bandwidth: Bandwidth | None = None

@@ -12,7 +12,7 @@ from penstock.cli.reporter import Reporter
 from penstock.control_plane import Fleet
 from penstock.control_plane.instances import Instances
 from penstock.environment.faults import FaultPlan
-from penstock.environment.memory import CgroupHome
+from penstock.environment.memory import CgroupHome, CpuHome
 from penstock.environment.spec import EnvironmentSpec
 from penstock.function_url import FunctionUrl
 from penstock.model.clock import Clock
@@ -80,6 +80,7 @@ class Joiner:
     instances_of: Callable[[Function], Instances]
     work_root: Path
     memory_home: CgroupHome | None
+    cpu_home: CpuHome
     log_tails: LogTails
     make_door: Callable[[Function, Router], FunctionUrl]
 
@@ -107,6 +108,7 @@ class Joiner:
             namespaces=settings.namespaces,
             init_timeout=settings.init_timeout or max(MIN_INIT_TIMEOUT_S, function.timeout_s),
             memory_home=self.memory_home,
+            cpu_home=self.cpu_home,
             faults=FaultPlan(settings.faults, told) if settings.faults else None,
             runtime_root=package.runtime_root,
             bandwidth=settings.bandwidth,

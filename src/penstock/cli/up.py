@@ -48,6 +48,7 @@ class UpOptions:
     max_environments: int | None = None
     launch_delays: LaunchDelays = field(default_factory=LaunchDelays.none)
     scale_in: float = 300.0
+    enforce_vcpu_share: bool = True
 
 
 def scaler_settings(scale_in: float) -> ScalerSettings:
@@ -118,6 +119,7 @@ def platform_settings(options: UpOptions) -> PlatformSettings:
         built=settings.is_built(options.template),
         isolated_network=options.isolated_network,
         namespaces=options.namespaces,
+        enforce_vcpu_share=options.enforce_vcpu_share,
         drain=options.drain,
         init_timeout=options.init_timeout,
         faults=options.faults,
