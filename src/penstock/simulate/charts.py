@@ -36,16 +36,16 @@ def charts_of(plan: Plan, result: Result, comparison: Comparison) -> list[Chart]
 
 def _load(ticks: Sequence[Tick]) -> list[Line]:
     return [
-        Line("came", "blue", [one.rps for one in ticks], area=True),
         Line("refused", "red", [one.refused / one.seconds for one in ticks], area=True),
+        Line("all", "blue", [one.rps for one in ticks], area=True),
     ]
 
 
 def _slots(ticks: Sequence[Tick]) -> list[Line]:
     return [
-        Line("available", "grey", [one.slots for one in ticks], steps=True),
-        Line("in use at most", "amber", [one.peak for one in ticks]),
         Line("in use on average", "blue", [one.in_flight for one in ticks], area=True),
+        Line("at most", "amber", [one.peak for one in ticks]),
+        Line("available", "grey", [one.slots for one in ticks], steps=True),
     ]
 
 
@@ -58,31 +58,21 @@ def _environments(ticks: Sequence[Tick]) -> list[Line]:
 
 def _cpu(plan: Plan, ticks: Sequence[Tick]) -> list[Line]:
     return [
-        Line("there", "grey", [one.vcpus for one in ticks], steps=True),
-        Line("target", "violet", [one.vcpus * plan.policy.target_cpu for one in ticks], steps=True),
         Line("in use", "blue", [one.cpu for one in ticks], area=True),
+        Line("target", "violet", [one.vcpus * plan.policy.target_cpu for one in ticks], steps=True),
+        Line("available", "grey", [one.vcpus for one in ticks], steps=True),
     ]
 
 
 def _throttles(ticks: Sequence[Tick]) -> list[Line]:
-    return [
-        Line(
-            ThrottleReason.CONCURRENCY.value,
-            "amber",
-            [one.refused_concurrency / one.seconds for one in ticks],
-            area=True,
-        ),
-        Line(
-            ThrottleReason.CPU.value, "red", [one.refused_cpu / one.seconds for one in ticks], area=True, stacked=True
-        ),
-        Line(
-            ThrottleReason.MEMORY.value,
-            "violet",
-            [one.refused_memory / one.seconds for one in ticks],
-            area=True,
-            stacked=True,
-        ),
-    ]
+    """By those reasons that there were."""
+    by_reason = (
+        (ThrottleReason.CONCURRENCY, "amber", [one.refused_concurrency / one.seconds for one in ticks]),
+        (ThrottleReason.CPU, "red", [one.refused_cpu / one.seconds for one in ticks]),
+        (ThrottleReason.MEMORY, "violet", [one.refused_memory / one.seconds for one in ticks]),
+    )
+    there = [one for one in by_reason if any(one[2])] or by_reason[:1]
+    return [Line(reason.value, colour, values, area=True, stacked=True) for reason, colour, values in there]
 
 
 def _cost(ticks: Sequence[Tick], comparison: Comparison) -> list[Line]:

@@ -40,8 +40,8 @@ def as_page(
         f"<p>{escape(traffic)} for {took}, simulated by {result.mode}, seed {plan.settings.seed}. "
         f"{escape(plan.settings_in_words)}.</p>",
         f'<div class="figures">{"".join(_figures(result, costs[0]))}</div>',
-        f'<div class="charts">{"".join(map(_chart, charts))}</div>',
-        f'<div class="tables">{_cost_table(costs, comparison)}{_sweep_table(plan, rows) if rows else ""}</div>',
+        f'<div class="charts">{"".join(map(_chart, charts))}{_cost_table(costs, comparison)}</div>',
+        f'<div class="tables">{_sweep_table(plan, rows) if rows else ""}</div>',
         '<div id="tip" role="status"></div></main>',
         f'<script type="application/json" id="data">{_data(charts)}</script>',
         f"<script>{_resource('page.js')}</script></body></html>\n",
@@ -96,29 +96,19 @@ def _data(charts: Sequence[Chart]) -> str:
 
 def _cost_table(costs: Sequence[MonthlyCost], comparison: Comparison) -> str:
     tier = "with" if comparison.free_tier else "without"
-    head = ("USD a month", "instances", "management fee", "requests", "Managed Instances", "ordinary Lambda")
     rows = [
-        (
-            one.plan.name,
-            *(
-                f"{number:,.2f}"
-                for number in (
-                    one.managed.instances,
-                    one.managed.management_fee,
-                    one.managed.requests,
-                    one.managed.total,
-                    one.ordinary.total,
-                )
-            ),
-        )
-        for one in costs
+        ("", ("instances", *(f"{one.managed.instances:,.2f}" for one in costs))),
+        ("", ("management fee", *(f"{one.managed.management_fee:,.2f}" for one in costs))),
+        ("", ("requests", *(f"{one.managed.requests:,.2f}" for one in costs))),
+        ("total", ("Managed Instances", *(f"{one.managed.total:,.2f}" for one in costs))),
+        ("total", ("ordinary Lambda", *(f"{one.ordinary.total:,.2f}" for one in costs))),
     ]
     note = (
-        f"A month of 730 hours that all go like these. Ordinary Lambda takes one request at a time in "
-        f"{comparison.memory_mib} MB for {show_duration(round(comparison.duration_s, 4))} on average, "
+        f"Of 730 hours that all go like these. Ordinary Lambda takes one request at a time, in "
+        f"{comparison.memory_mib} MB, for {show_duration(round(comparison.duration_s, 4))} on average, "
         f"{tier} its free tier."
     )
-    return _table("Cost", note, head, [("", row) for row in rows])
+    return _table("Cost of a month", note, ("USD", *(one.plan.name for one in costs)), rows)
 
 
 def _sweep_table(plan: Plan, rows: Sequence[Row]) -> str:

@@ -53,9 +53,10 @@ def as_svg(chart: Chart) -> str:
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(chart.title, quote=True)}">',
         *_grid(ceiling, step, last),
     ]
-    for number, (line, top) in enumerate(zip(chart.lines, tops, strict=True)):
+    for number in reversed(range(len(tops))):  # what stands on another is drawn below it
+        line = chart.lines[number]
         bottom = tops[number - 1] if line.stacked and number else None
-        parts += _drawn(line, top, bottom, chart.moments, ceiling)
+        parts += _drawn(line, tops[number], bottom, chart.moments, ceiling)
     parts.append(f'<line class="cursor" x1="0" x2="0" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/></svg>')
     return "".join(parts)
 
