@@ -185,9 +185,11 @@ async def test_a_process_that_ends_is_no_more_asked(tmp_path: Path) -> None:
         assert await probes.look() == {}
 
 
-def python(*arguments: str, cwd: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+def python(
+    *arguments: str, cwd: Path, executable: str = sys.executable, **variables: str
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, *arguments],
+        [executable, *arguments],
         cwd=cwd,
         env={"PATH": os.environ["PATH"], **variables},
         capture_output=True,
@@ -220,11 +222,27 @@ def test_a_handlers_processes_get_the_path_they_get_on_aws(
     assert python("bootstrap.py", cwd=tmp_path, **variables).stdout == f"{left}\n"
 
 
+def test_a_script_that_sets_the_path_anew(tmp_path: Path) -> None:
+    """The probe is found as the user's own packages, and no more on the path than by the other way."""
+    variables = probe_variables(tmp_path / "nobody.sock", TOKENS.pattern, {})
+    asked = "import sys; print('penstock_probe' in sys.modules, [path for path in sys.path if '/user/lib' in path])"
+
+    def answer(*flags: str, **paths: str) -> str:
+        # A virtual environment has no packages of the user's; functions run outside of one.
+        executable = str(getattr(sys, "_base_executable", sys.executable))
+        return python(*flags, "-c", asked, cwd=tmp_path, executable=executable, **{**variables, **paths}).stdout
+
+    assert answer() == answer(PYTHONPATH="/var/task") == "True []\n"
+    assert answer("-s", PYTHONPATH="/var/task") == "False []\n"
+
+
 def test_paths_that_would_be_rewritten_are_not(tmp_path: Path) -> None:
     """Without a mount namespace /opt and /tmp are elsewhere for a function, but not where Penstock itself is."""
     from penstock.environment.variables import rewrite_paths
 
-    variables = probe_variables(Path("/tmp/penstock/probes.sock"), TOKENS.pattern, {"PYTHONPATH": "/opt/python"})
-    places = {"/opt": "/elsewhere/opt", "/tmp": "/elsewhere/tmp"}
-    assert rewrite_paths(variables["PENSTOCK_CHECK_SOCKET"], places) == "/./tmp/penstock/probes.sock"
+    socket = tmp_path / "probes.sock"
+    variables = probe_variables(socket, TOKENS.pattern, {"PYTHONPATH": "/opt/python"})
+    places = {"/opt": "/elsewhere/opt", f"/{tmp_path.parts[1]}": "/elsewhere/tmp"}
+    for name in ("PENSTOCK_CHECK_SOCKET", "PYTHONUSERBASE"):
+        assert rewrite_paths(variables[name], places) == variables[name]
     assert rewrite_paths(variables["PYTHONPATH"], places).endswith(":/elsewhere/opt/python")

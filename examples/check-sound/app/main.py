@@ -13,7 +13,7 @@ from fastapi import FastAPI
 app = FastAPI()
 
 greetings: dict[str, str] = {}
-recent_users: deque[str] = deque(maxlen=100)
+recent_users: deque[str] = deque(maxlen=20)
 requests_served = 0
 
 current_user: ContextVar[str] = ContextVar("current_user")

@@ -19,20 +19,41 @@ from penstock.model.limits import MIB
 _PATIENCE_S: Final = 5.0
 """A process that does not answer for so long is left out: it has ended, or its interpreter is held up."""
 _MAX_LINE: Final = 32 * MIB
+_HOOK: Final = "PENSTOCK_UVICORN_HOOK"
+# Of Python 3: those that a function may run on, here or on AWS, and a few to come.
+_MINORS: Final = range(9, 20)
 
 
 def probe_variables(socket: Path, pattern: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """What a function's variables `environment` need besides, so that its Python processes begin the probe.
+    """What a function's variables `environment` need besides, so that its Python processes begin the probe. Beside the
+    socket a folder of links is made. Raises OSError.
 
     Where there is no mount namespace, paths below /opt and the like are rewritten: not those that begin with `/.`.
     """
     folder = Path(next(iter(inside.__path__))).resolve()
     found = environment.get("PYTHONPATH")
+    base = socket.resolve().parent / "user"
+    _link_user_site(base, folder)
     return {
+        # By both, because a script that starts the app may set PYTHONPATH anew. The hook into uvicorn has a use for the
+        # second one itself.
+        **({} if _HOOK in environment else {"PYTHONUSERBASE": environment.get("PYTHONUSERBASE", f"/.{base}")}),
         "PYTHONPATH": f"/.{folder}{f':{found}' if found else ''}",
         SOCKET: f"/.{socket.resolve()}",
         TOKENS: pattern,
     }
+
+
+def _link_user_site(base: Path, folder: Path) -> None:
+    """Make `folder` each version's own site-packages of the user.
+
+    https://docs.python.org/3/library/site.html#site.USER_SITE
+    """
+    for minor in _MINORS:
+        parent = base / "lib" / f"python3.{minor}"
+        parent.mkdir(parents=True, exist_ok=True)
+        (parent / "site-packages").unlink(missing_ok=True)
+        (parent / "site-packages").symlink_to(folder)
 
 
 class Probes:

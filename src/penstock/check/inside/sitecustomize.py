@@ -9,9 +9,9 @@ import sys
 from importlib.machinery import PathFinder
 
 
-def _others() -> "list[str]":
-    here = os.path.dirname(os.path.abspath(__file__))
-    return [entry for entry in sys.path if os.path.abspath(entry) != here]
+def _is_here(entry: str) -> bool:
+    """Whether a folder of a search path is this one, by whatever name."""
+    return bool(entry) and os.path.realpath(entry) == os.path.dirname(os.path.realpath(__file__))
 
 
 def _begin_probe() -> None:
@@ -30,12 +30,9 @@ def _hide_from_handler() -> None:
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
     """
     if os.path.basename(sys.orig_argv[-1]) == "bootstrap.py":
-        here = os.path.dirname(os.path.abspath(__file__))
-        entries = os.environ["PYTHONPATH"].split(os.pathsep)
-        others = [entry for entry in entries if os.path.abspath(entry) != here]
-        os.environ["PYTHONPATH"] = os.pathsep.join(others)
-        if not others:
-            del os.environ["PYTHONPATH"]
+        others = [entry for entry in os.environ.pop("PYTHONPATH", "").split(os.pathsep) if not _is_here(entry)]
+        if any(others):
+            os.environ["PYTHONPATH"] = os.pathsep.join(others)
 
 
 def _import_next() -> None:
@@ -53,5 +50,5 @@ def _import_next() -> None:
 if __name__ == "sitecustomize":
     _begin_probe()
     _hide_from_handler()
-    sys.path[:] = _others()
+    sys.path[:] = [entry for entry in sys.path if not _is_here(entry)]
     _import_next()
