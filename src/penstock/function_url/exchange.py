@@ -1,6 +1,5 @@
 """One Function URL request: read it whole, turn it into an event, hand it to the router."""
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from penstock.function_url.answer import UrlAnswer
@@ -15,15 +14,11 @@ from penstock.telemetry.access import AccessRecord
 from penstock.wire.exchange import Discard
 from penstock.wire.http_messages import Headers
 from penstock.wire.http_server import HttpConnection
+from penstock.wire.trace_header import trace_header
 
 if TYPE_CHECKING:
     from penstock.function_url.door import FunctionUrl
 
-# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-request-tracing.html: a root that
-# is there is kept, whatever it looks like.
-_ROOT: Final = re.compile(rb"(?:^|;)\s*Root=[^;\s]")
-# It is handed on in a header to every worker, which may read less than a client may send (assumed).
-_MAX_TRACE_BYTES: Final = 512
 # Methods whose requests hardly ever have a body: theirs is counted as it comes.
 _BODILESS: Final = frozenset({b"GET", b"HEAD"})
 
@@ -69,7 +64,7 @@ class UrlExchange(Discard):
             streams=door.streams,
             clock=door.clock,
             request_id=request_id,
-            trace_id=_trace_of(connection) or _new_trace(self._epoch, request_id),
+            trace_id=trace_header(connection.headers, self._epoch, request_id),
             cors=door.cors.actual(connection.headers) if door.cors else b"",
         )
 
@@ -183,26 +178,12 @@ class UrlExchange(Discard):
         self._door.ended(self, record)
 
 
-def _trace_of(connection: HttpConnection) -> str:
-    """The client's trace header; empty when it has none that names a root."""
-    for name, value in connection.headers:
-        if name == b"x-amzn-trace-id":
-            sound = len(value) <= _MAX_TRACE_BYTES and value.isascii() and _ROOT.search(value)
-            return value.decode("ascii") if sound else ""
-    return ""
-
-
 def _declared_length(headers: Headers) -> int:
     """What the parser made sure is a number, if it is there."""
     for name, value in headers:
         if name == b"content-length":
             return int(value)
     return 0
-
-
-def _new_trace(epoch: float, request_id: str) -> str:
-    """An X-Ray root from the random digits of the request id: this is done for every request, refused ones too."""
-    return f"Root=1-{int(epoch):08x}-{request_id[:8]}{request_id[24:]}{request_id[9:13]}"
 
 
 def _tls_of(connection: HttpConnection) -> Tls | None:

@@ -25,6 +25,7 @@ from penstock.telemetry.access import AccessRecord
 from penstock.wire.exchange import Discard
 from penstock.wire.http_server import HttpConnection
 from penstock.wire.sigv4 import SignatureError
+from penstock.wire.trace_header import trace_header
 
 if TYPE_CHECKING:
     from penstock.invoke_api.door import InvokeApi
@@ -69,8 +70,9 @@ class InvokeExchange(Discard):
         self._function = ""
         self._invocation: Invocation | None = None
         self._answer: BufferedAnswer | StreamAnswer | None = None
-        trace_id = _trace_of(connection) or f"Root={ids.trace_id(self._epoch)}"
-        self._reply = Reply(connection, door.clock, self._record, ids.request_id(), trace_id)
+        request_id = ids.request_id()
+        trace_id = trace_header(connection.headers, self._epoch, request_id)
+        self._reply = Reply(connection, door.clock, self._record, request_id, trace_id)
 
     # --- the request ---
 
@@ -193,10 +195,3 @@ class InvokeExchange(Discard):
             note=note,
         )
         self._door.ended(self, record)
-
-
-def _trace_of(connection: HttpConnection) -> str:
-    for name, value in connection.headers:
-        if name == b"x-amzn-trace-id":
-            return value.decode("latin-1")
-    return ""

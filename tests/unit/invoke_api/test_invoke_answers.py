@@ -35,6 +35,11 @@ class TestRequest:
         assert story.target.events == [b"{}"]
         assert story.invocation.trace_id.startswith("Root=1-6553f100-")
 
+    @pytest.mark.parametrize("sent", ["Self=1-c", "Root=" + "1" * 508, "Root=1-\xe9"])
+    def test_of_a_trace_header_that_will_not_do_there_is_a_new_one(self, sent: str) -> None:
+        story = Story().call(headers={"x-amzn-trace-id": sent})
+        assert story.invocation.trace_id.startswith("Root=1-6553f100-")
+
     def test_the_deadline_counts_from_the_complete_request(self) -> None:
         story = Story()
         data = request("POST", INVOKE, {}, b"{}")
@@ -208,15 +213,6 @@ class TestAnswer:
         assert story.api.open_requests == 1
         story.write(b"2").finish()
         assert (story.record.note, story.api.open_requests) == ("client left", 0)
-
-    def test_tells_when_the_last_is_over(self) -> None:
-        idle: list[int] = []
-        story = Story()
-        story.api.on_idle = lambda: idle.append(story.api.open_requests)
-        story.call()
-        assert idle == []
-        story.begin().finish()
-        assert idle == [0]
 
 
 class TestOtherTypes:
