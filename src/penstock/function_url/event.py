@@ -75,10 +75,10 @@ def build_event(
     tls: Tls | None = None,
     caller: Caller | None = None,
 ) -> bytes:
-    """The event as JSON. `target` is the request target as sent, `epoch` seconds; `tls` of an encrypted connection,
+    """The event as JSON. `target` is in origin-form, or `*`; `epoch` in seconds; `tls` of an encrypted connection,
     `caller` of a signed request.
     """
-    raw_path, _, raw_query = _origin_form(target.decode("latin-1")).partition("?")
+    raw_path, _, raw_query = target.decode("latin-1").partition("?")
     fields, cookies = _read_headers(headers)
     _add_connection(fields, identity, source_ip, tls)
     fields["x-amzn-trace-id"] = trace_id
@@ -132,15 +132,6 @@ def _add_connection(fields: dict[str, str], identity: UrlIdentity, source_ip: st
     if tls:
         fields["x-amzn-tls-version"] = tls.version
         fields["x-amzn-tls-cipher-suite"] = tls.cipher_suite
-
-
-def _origin_form(target: str) -> str:
-    """A client that takes us for a proxy sends a whole URL; servers must take that too (RFC 9112 section 3.2.2)."""
-    if target.startswith("/") or "://" not in target:
-        return target
-    rest = target.partition("://")[2]
-    start = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
-    return rest[start:] if rest[start : start + 1] == "/" else f"/{rest[start:]}"
 
 
 def _read_headers(headers: Headers) -> tuple[dict[str, str], list[str]]:
