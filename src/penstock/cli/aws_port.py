@@ -1,6 +1,5 @@
 """The AWS-compatible port: invocations, and what the functions look like through the Lambda API."""
 
-import asyncio
 import socket
 
 from penstock.cli.platform_settings import PlatformSettings
@@ -66,8 +65,6 @@ class AwsPort:
         )
         self._behind_guard = guarded(self._invoke.open_exchange, settings.host)
         self._listener = Listener(self._open_exchange, MAX_URL_HEADER_BYTES, Timeouts(), clock)
-        self._idle = asyncio.Event()
-        self._draining: asyncio.Future[None] | None = None
 
     def add(self, served: Served, url: str | None) -> None:
         """Show a function."""
@@ -94,21 +91,11 @@ class AwsPort:
 
     async def drain(self, seconds: float) -> None:
         """Take no more requests and let what runs end, asynchronous invocations as well, at most `seconds`."""
-        self._draining = asyncio.ensure_future(self._over(seconds))
-        self._listener.stop_accepting()
-        await asyncio.wait([self._draining], timeout=seconds)
-        self._draining.cancel()
-
-    async def _over(self, seconds: float) -> None:
-        self._invoke.on_idle = self._idle.set
-        if not self._invoke.open_requests:
-            self._idle.set()
-        await asyncio.gather(self._idle.wait(), self._listener.drained(), self._events.drain(seconds))
+        await self._invoke.open.drain(self._listener, seconds, self._events.drain(seconds))
 
     def hurry(self) -> None:
         """Wait no longer for open requests."""
-        if self._draining:
-            self._draining.cancel()
+        self._invoke.open.stop_draining()
 
     def close_events(self) -> None:
         """Before the environments end: events that were not handled are written to files."""

@@ -1,6 +1,5 @@
 """A Function URL: a listening socket before one function."""
 
-import asyncio
 import socket
 import ssl
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from penstock.telemetry.access import AccessRecord
 from penstock.wire.exchange import DISCARD, Exchange
 from penstock.wire.http_server import HttpConnection
 from penstock.wire.listener import BURST_HANDLES, Listener
+from penstock.wire.open_requests import OpenRequests
 from penstock.wire.sigv4 import Verifier
 from penstock.wire.timeouts import Timeouts
 
@@ -56,13 +56,11 @@ class FunctionUrl:
         url_id = ids.url_id(function.qualified_arn)
         self.identity = UrlIdentity(url_id, f"{url_id}.lambda-url.{region}.localhost", 0)
         self._on_access = on_access
-        self._open: set[UrlExchange] = set()
+        self._open: OpenRequests[UrlExchange] = OpenRequests()
         self._hosts = hosts
         if hosts:
             hosts.add(url_id, self)
         self._listener = Listener(self._accept, MAX_URL_HEADER_BYTES, timeouts, clock)
-        self._all_ended = asyncio.Event()
-        self._draining: asyncio.Future[None] | None = None
 
     async def serve(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Take requests from a bound socket; with `tls` over HTTPS alone."""
@@ -90,38 +88,25 @@ class FunctionUrl:
 
     def _begin(self, connection: HttpConnection, identity: UrlIdentity) -> Exchange:
         exchange = UrlExchange(self, connection, identity)
-        self._open.add(exchange)
+        self._open.now.add(exchange)
         return DISCARD if exchange.answer_at_once() else exchange
 
     def ended(self, exchange: UrlExchange, record: AccessRecord) -> None:
         """An exchange is over."""
-        self._open.discard(exchange)
+        self._open.ended(exchange)
         self._on_access(record)
-        if self._draining and not self._open:
-            self._all_ended.set()
 
     @property
     def open_requests(self) -> int:
-        return len(self._open)
+        return len(self._open.now)
 
     async def drain(self, seconds: float) -> None:
         """Take no more requests and wait, at most `seconds`, until the open ones are over and their answers out."""
-        if not self._open:
-            self._all_ended.set()
-        self._draining = asyncio.ensure_future(self._over())
-        self._listener.stop_accepting()
-        await asyncio.wait([self._draining], timeout=seconds)
-        self._draining.cancel()
-
-    async def _over(self) -> None:
-        """A function goes on when its client has left: its end is waited for as well."""
-        await self._all_ended.wait()
-        await self._listener.drained()
+        await self._open.drain(self._listener, seconds)
 
     def stop_draining(self) -> None:
         """Wait no longer."""
-        if self._draining:
-            self._draining.cancel()
+        self._open.stop_draining()
 
     async def close(self) -> None:
         """Break what is still open."""

@@ -11,6 +11,7 @@ from penstock.telemetry.access import AccessRecord
 from penstock.telemetry.log_tail import LogTails
 from penstock.wire.exchange import Exchange
 from penstock.wire.http_server import HttpConnection
+from penstock.wire.open_requests import OpenRequests
 
 if TYPE_CHECKING:
     from penstock.wire.sigv4 import Verifier
@@ -46,28 +47,23 @@ class InvokeApi:
         self.events = events
         self.log_tails = LogTails() if log_tails is None else log_tails
         self.cancel_on_disconnect = cancel_on_disconnect
-        self.on_idle: Callable[[], None] | None = None
-        """Called whenever the last open request ends; set by who waits for that."""
+        self.open: OpenRequests[InvokeExchange] = OpenRequests()
         self._on_access = on_access
         self._other = other
-        self._open: set[InvokeExchange] = set()
 
     def open_exchange(self, connection: HttpConnection) -> Exchange:
         call = read_call(connection.method, connection.target)
         if call is None:
             return self._other(connection)
         exchange = InvokeExchange(self, connection, call)
-        self._open.add(exchange)
+        self.open.now.add(exchange)
         return exchange
 
     def ended(self, exchange: InvokeExchange, record: AccessRecord) -> None:
         """An exchange is over."""
-        self._open.discard(exchange)
+        self.open.ended(exchange)
         self._on_access(record)
-        if self.on_idle and not self._open:
-            self.on_idle()
 
     @property
     def open_requests(self) -> int:
-        """A function goes on when its client has left: it counts until its end."""
-        return len(self._open)
+        return len(self.open.now)
