@@ -21,11 +21,11 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 @asynccontextmanager
-async def running(name: str, *, streaming: bool = True, **variables: str) -> AsyncIterator[AppRig]:
+async def running(name: str, *, streaming: bool = True, base_path: str = "") -> AsyncIterator[AppRig]:
     """The site until each of its calls has ended: Django closes the file that holds a request's body after the answer,
     and leaves it to the garbage collector when the call is cancelled before that.
     """
-    async with AppRig(SITES[name](), streaming=streaming, **variables) as rig:
+    async with AppRig(SITES[name](), streaming=streaming, AWS_LWA_REMOVE_BASE_PATH=base_path) as rig:
         yield rig
         await rig.all_free()
 
@@ -130,6 +130,6 @@ async def test_pieces_of_a_stream_come_one_by_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["fastapi", "starlette", "litestar", "quart", "django", "flask"])
 async def test_a_base_path_is_the_root_path(name: str) -> None:
-    async with running(name, AWS_LWA_REMOVE_BASE_PATH="/prod") as rig:
+    async with running(name, base_path="/prod") as rig:
         assert (await rig.http.get("/prod/stream")).text == "".join(LINES)
         assert (await rig.http.get("/stream")).text == "".join(LINES)
