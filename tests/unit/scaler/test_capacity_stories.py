@@ -463,7 +463,7 @@ class TestRotation:
 loads = st.lists(st.integers(0, 500), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(
     loads,
     loads,
