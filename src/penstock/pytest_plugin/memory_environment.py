@@ -1,7 +1,7 @@
 """An execution environment without processes: the Runtime API and, on connections in memory, the adapter's slots."""
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from penstock.model.clock import Clock
 from penstock.model.errors import FunctionError
@@ -10,12 +10,14 @@ from penstock.model.limits import MAX_RUNTIME_HEADER_BYTES
 from penstock.runtime_api.api import RuntimeApi
 from penstock.runtime_api.brief import BriefConnection
 from penstock.runtime_api.running import Outcome
-from penstock.wire.http_server import HttpConnection
 from penstock_adapter.asgi_exchange import AsgiMode
 from penstock_adapter.asgi_process import DRAIN_S
 from penstock_adapter.memory_pipe import connect
 from penstock_adapter.runtime_client import RuntimeClient
 from penstock_adapter.runtime_slot import RuntimeSlot
+
+if TYPE_CHECKING:
+    from penstock.wire.http_server import HttpConnection
 
 
 class _MemorySlot(RuntimeSlot):
