@@ -1,5 +1,6 @@
 """`MemorySize` holds, enforced by the kernel as well as by counting, and ends the whole environment."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from penstock.environment.lifecycle import State
-from penstock.environment.memory import CgroupError, CgroupHome, find_home
+from penstock.environment.memory import CgroupError, CgroupHome, Usage, find_home
 from support.environment_rig import EnvironmentRig, Shape, environment
 from support.sandbox_rig import make_spec, need_namespaces, rigged
 from support.streams import PATIENCE_S, within
@@ -88,6 +89,26 @@ async def test_files_in_tmp_are_not_memory(home: CgroupHome | None, tmp_path: Pa
         await rig.slots(1)
         assert await rig.invoke("hold 20").result() == str(20 << 20)
         assert not rig.death.done()
+
+
+async def test_what_is_held_and_worked(home: CgroupHome | None, tmp_path: Path) -> None:
+    """By a cgroup and by counting; nothing once the environment has ended."""
+    async with environment(tmp_path, Shape(memory_mib=256, memory_home=home, concurrency=1)) as rig:
+        await rig.start()
+        before = usage_of(rig)
+        rig.invoke("hold 40")
+        async with asyncio.timeout(PATIENCE_S):
+            while (held := usage_of(rig).memory_bytes - before.memory_bytes) < 38 << 20:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        assert held < 60 << 20
+        assert usage_of(rig).cpu_s >= before.cpu_s
+    assert rig.environment.usage() in (None, (0, 0.0))
+
+
+def usage_of(rig: EnvironmentRig) -> Usage:
+    usage = rig.environment.usage()
+    assert usage is not None
+    return usage
 
 
 async def test_processes_of_the_function_are_in_the_cgroup_and_ours_are_not(tmp_path: Path) -> None:

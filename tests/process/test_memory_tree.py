@@ -58,6 +58,39 @@ def test_what_ran_before_does_not_count() -> None:
         assert not tree.holds_more_than(1)
 
 
+def test_how_much_is_held() -> None:
+    tree = ProcessTree(os.getpid())
+    assert tree.held() == 0
+    with family(0), family(0):
+        assert 115 * MIB < tree.held() < 180 * MIB
+
+
+# Works for so many seconds, in a child that it waits for and then itself, and says so.
+_WORKER = """
+import os, sys, time
+def work():
+    while time.process_time() < float(sys.argv[1]):
+        pass
+if not os.fork():
+    work()
+    os._exit(0)
+os.wait()
+work()
+print("up", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_how_long_they_have_worked() -> None:
+    tree = ProcessTree(os.getpid())
+    assert tree.worked() == 0.0
+    command = [sys.executable, "-ISc", _WORKER, "0.3"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        assert tree.worked() == pytest.approx(0.6, abs=0.15)
+
+
 def test_nothing_runs() -> None:
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
@@ -73,6 +106,8 @@ def test_the_same_where_there_is_no_proc(monkeypatch: pytest.MonkeyPatch) -> Non
     with family(0), family(0):
         assert tree.holds_more_than(115 * MIB)
         assert not tree.holds_more_than(180 * MIB)
+        assert 115 * MIB < tree.held() < 180 * MIB
+        assert 0 < tree.worked() < 60
     with psutil.Popen(["true"]) as ended:
         ended.wait()
     assert not names["ProcessTree"](ended.pid).holds_more_than(0)

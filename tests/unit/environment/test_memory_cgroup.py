@@ -167,6 +167,7 @@ def test_is_over(tmp_path: Path, version: int, kills: int, used: int, anonymous:
     (cgroup.path / usage).write_text(f"{used * MIB}\n")
     (cgroup.path / "memory.stat").write_text(f"{name}_other {99 * MIB}\n{name} {anonymous * MIB}\n")
     assert cgroup.is_over() is over
+    assert cgroup.held() == anonymous * MIB
 
 
 @pytest.mark.parametrize("version", FILES)
