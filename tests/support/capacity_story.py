@@ -6,8 +6,10 @@ Several functions share its instances. Requests are spread evenly; those beyond 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from penstock.model.instances import InstanceState, ManagedInstance
+from penstock.model.function import Architecture
+from penstock.model.instances import InstanceState, ManagedInstance, allowed_types
 from penstock.model.throttles import ThrottleReason
 from penstock.placement import (
     Fleet,
@@ -28,6 +30,7 @@ from penstock.scaler import (
     LaunchDelays,
     Reason,
     Sample,
+    ScalerSettings,
     ScalerState,
     ScalingPolicy,
     decide,
@@ -38,6 +41,10 @@ from penstock.scaler import (
 
 TICK_S = 5.0
 SMALL = Size(1.0, 2048)
+SLOTS = 16
+ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
+TYPES = allowed_types(Architecture.X86_64)
+FLEET = Fleet(TYPES, ZONES, 400)
 
 
 @dataclass(eq=False)
@@ -266,3 +273,18 @@ class CapacityStory:
             used = host.used
             assert used.vcpus <= host.instance.type.vcpus - self.settings.reserve_vcpus
             assert used.memory_mib <= host.instance.type.memory_mib - self.settings.reserve_memory_mib
+
+
+def policy(minimum: int = 3, maximum: int | None = None, target: float = 0.5, **changed: float) -> ScalingPolicy:
+    return ScalingPolicy(minimum, maximum, SLOTS, 1.0, target, ScalerSettings(**changed))
+
+
+def function(load: Callable[[float], int] | int, of: ScalingPolicy | None = None, **more: Any) -> StoryFunction:
+    if isinstance(load, int):
+        constant = load
+        return StoryFunction("f:1", of or policy(), lambda now: constant, **more)
+    return StoryFunction("f:1", of or policy(), load, **more)
+
+
+def story(*functions: StoryFunction, fleet: Fleet = FLEET, delays: LaunchDelays | None = None) -> CapacityStory:
+    return CapacityStory(fleet, functions, delays)
