@@ -11,6 +11,7 @@ import pytest
 
 from support.events import url_event
 from support.runtime_server import RuntimeServer
+from support.url_rig import until
 from support.uvicorn_runs import free_port, hooked, need_hook, running
 
 pytestmark = need_hook
@@ -119,5 +120,7 @@ async def test_anything_else_listens_and_leaves_the_polls_to_the_proxy(tmp_path:
     async with RuntimeServer() as server, running(tmp_path, port, more, api=server.address if more else "") as web:
         await web.wait_for("Application startup complete")
         await web.wait_for("Uvicorn running on")
+        # A parent that binds the socket says so before, and a child that its app is up just before it listens there.
+        await until(lambda: bool(web.listens()))
         assert len(set(web.listens())) == 1
         assert server.parked.empty()
