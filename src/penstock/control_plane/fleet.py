@@ -14,6 +14,7 @@ from penstock.control_plane.replacement import (
 )
 from penstock.environment.environment import Environment
 from penstock.environment.spec import EnvironmentSpec
+from penstock.model.capacity import VersionState, version_state
 from penstock.model.clock import Clock
 from penstock.model.errors import StartError
 from penstock.model.function import Function
@@ -80,6 +81,7 @@ class Fleet:
         self._coming: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._reached = False
         self.launched: Callable[[bool], None] = lambda worked: None
         function = spec.function
         self.version = f"{function.name}:{function.version}"
@@ -102,6 +104,17 @@ class Fleet:
     @property
     def function(self) -> Function:
         return self._spec.function
+
+    @property
+    def state(self) -> VersionState:
+        """Of the version."""
+        function = self._spec.function
+        return version_state(
+            deactivated=self.wanted == 0 and function.max_environments == 0,
+            environments=len(self._seats) + len(self._ending),
+            reached_minimum=self._reached,
+            failed=self.failed.done(),
+        )
 
     def scale(self, wanted: int) -> None:
         """Have `wanted` environments from now on: more are started, or the emptiest instances' are drained."""
@@ -181,6 +194,7 @@ class Fleet:
         self._seats[environment.environment_id] = seat
         self._ready_since[environment.environment_id] = self._clock.monotonic()
         self._router.add(environment)
+        self._reached = self._reached or self.ready >= self._spec.function.min_environments
         if task := asyncio.current_task():
             self._coming.discard(task)  # it is there now
         self._tell(Happening.READY, environment)

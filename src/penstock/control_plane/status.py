@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from penstock.control_plane.autoscaler import Autoscaler
 from penstock.control_plane.instances import Instances, LiveInstance, Seat
 from penstock.control_plane.usage import UsageWatch
+from penstock.model.capacity import CapacityProviderState
 from penstock.model.limits import MIB
 from penstock.model.throttles import ThrottleReason
 
@@ -31,7 +32,7 @@ def _provider(one: Instances, usage: UsageWatch, now: float) -> Values:
     return {
         "name": provider.name,
         "logicalId": provider.logical_id,
-        "state": "Active",
+        "state": CapacityProviderState.ACTIVE.value,
         "scalingMode": provider.scaling_mode,
         "targetCpuPercent": provider.target_cpu_utilization,
         "maxVCpuCount": provider.max_vcpu_count,
@@ -104,7 +105,7 @@ def _function(one: Autoscaler, usage: UsageWatch) -> Values:
     return {
         "logicalId": fleet.function.logical_id,
         "version": fleet.version,
-        "state": "Deactivated" if policy.deactivated else "Active" if there else "Pending",
+        "state": fleet.state.value,
         "ready": fleet.ready,
         "coming": fleet.coming,
         "wanted": fleet.wanted,

@@ -88,7 +88,7 @@ class LambdaApi:
         version = registered.version_of(qualifier or LATEST)
         if version is None:
             raise _missing(f"Function not found: {registered.function.arn}:{qualifier}")
-        return with_state(function_configuration(registered, version, qualifier))
+        return with_state(function_configuration(registered, version, qualifier), registered.function)
 
     # --- aliases ---
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from penstock.control_plane.registry import LATEST, Registered
+from penstock.model.capacity import CapacityProviderState, VersionState, version_state
 from penstock.model.function import CapacityProvider, Cors, Function, FunctionUrlConfig
 
 if TYPE_CHECKING:
@@ -54,14 +55,20 @@ def function_configuration(registered: Registered, version: str, qualifier: str 
     return shape
 
 
-def with_state(configuration: Shape) -> Shape:
+def with_state(configuration: Shape, function: Function) -> Shape:
     """A whole FunctionConfiguration: lists leave the state out.
 
     `$LATEST` on Managed Instances exists and cannot run, as observed in outputs of AWS's workshop
     "Deep Dive into Lambda Managed Instances". https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html
     """
-    state = "ActiveNonInvocable" if configuration["Version"] == LATEST else "Active"
+    state = VersionState.ACTIVE_NON_INVOCABLE if configuration["Version"] == LATEST else _state_of(function)
     return configuration | {"State": state, "LastUpdateStatus": "Successful"}
+
+
+def _state_of(function: Function) -> VersionState:
+    """What is served has reached its minimum before."""
+    deactivated = function.min_environments == 0 and function.max_environments == 0
+    return version_state(deactivated=deactivated, environments=0, reached_minimum=True, failed=False)
 
 
 def code_location(function: Function) -> Shape:
@@ -111,7 +118,7 @@ def capacity_provider(provider: CapacityProvider, made: float, operator_role: st
         scaling["ScalingPolicies"] = [policy]
     return {
         "CapacityProviderArn": provider.arn,
-        "State": "Active",
+        "State": CapacityProviderState.ACTIVE,
         "VpcConfig": {"SubnetIds": provider.subnet_ids, "SecurityGroupIds": provider.security_group_ids},
         "PermissionsConfig": {"CapacityProviderOperatorRoleArn": operator_role},
         "InstanceRequirements": requirements,
