@@ -7,12 +7,14 @@ from penstock.cli.reporter import Reporter
 from penstock.cli.served import Served, on_access
 from penstock.control_plane.aws_api import AwsApi, guarded
 from penstock.control_plane.registry import Registry
+from penstock.control_plane.scaling_config import Scalable
 from penstock.function_url import UrlHosts
 from penstock.invoke_api.destinations import Destinations
 from penstock.invoke_api.door import InvokeApi
 from penstock.invoke_api.event_queue import EventQueue, QueueSettings
 from penstock.invoke_api.retry import RetrySettings
 from penstock.model.clock import Clock
+from penstock.model.function import Function
 from penstock.model.limits import MAX_URL_HEADER_BYTES
 from penstock.telemetry.log_tail import LogTails
 from penstock.template import Stack
@@ -77,6 +79,10 @@ class AwsPort:
             code_size=package.code_size,
             last_modified=self._clock.epoch(),
         )
+
+    def add_scalable(self, function: Function, scalable: Scalable) -> None:
+        """Let the bounds of a function be changed."""
+        self._registry.add_scalable(function.name, scalable)
 
     async def serve(self) -> None:
         await self._listener.start(self.sock, BURST_HANDLES)

@@ -144,6 +144,9 @@ class Platform:
             )
             for one in self._served
         ]
+        if self._aws_port:
+            for autoscaler in autoscalers:
+                self._aws_port.add_scalable(autoscaler.fleet.function, autoscaler)
         return ScalingLoop(self._instances.values(), autoscalers, self._usage, self._clock, scaling=settings.scaling)
 
     def _make_door(self, function: Function, router: Router) -> FunctionUrl:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from penstock.control_plane.fleet import Fleet
+from penstock.control_plane.scaling_config import ScalingConfig
 from penstock.control_plane.usage import UsageWatch
 from penstock.environment.environment import Environment
 from penstock.model.clock import Clock
@@ -58,11 +59,31 @@ class Autoscaler:
         self._on_event = on_event
         self._state = ScalerState()
         self._refused = 0
+        self._before = self._config = ScalingConfig(policy.minimum, fleet.function.max_environments)
         fleet.launched = self._launched
 
-    def set_bounds(self, minimum: int, maximum: int | None) -> None:
-        """As PutFunctionScalingConfig does."""
-        self.policy = replace(self.policy, minimum=minimum, maximum=maximum)
+    # --- Scalable ---
+
+    @property
+    def state(self) -> str:
+        return self.fleet.state.value
+
+    @property
+    def applied(self) -> ScalingConfig:
+        return self._before if self.requested else self._config
+
+    @property
+    def requested(self) -> ScalingConfig | None:
+        config, ready = self._config, self.fleet.ready
+        reached = ready >= config.minimum and (config.maximum is None or ready <= config.maximum)
+        return None if reached else config
+
+    def put(self, config: ScalingConfig) -> None:
+        """At once, whether or not the number follows the load otherwise."""
+        self._before, self._config = self.applied, config
+        self.policy = local_policy(replace(self.policy, minimum=config.minimum, maximum=config.maximum), None)
+        wanted = max(self.fleet.wanted, config.minimum)
+        self.fleet.scale(wanted if self.policy.maximum is None else min(wanted, self.policy.maximum))
 
     def sample(self) -> Sample:
         """The environments now. Refusals are those since the last call."""

@@ -108,9 +108,8 @@ class Fleet:
     @property
     def state(self) -> VersionState:
         """Of the version."""
-        function = self._spec.function
         return version_state(
-            deactivated=self.wanted == 0 and function.max_environments == 0,
+            deactivated=self.wanted == 0,
             environments=len(self._seats) + len(self._ending),
             reached_minimum=self._reached,
             failed=self.failed.done(),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from penstock.control_plane.scaling_config import Scalable
 from penstock.invoke_api.directory import Invocable
 from penstock.invoke_api.refusal import RefusalError
 from penstock.model.function import CapacityProvider, Function
@@ -50,6 +51,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._registered: dict[str, Registered] = {}
+        self._scalable: dict[str, Scalable] = {}
 
     def add(
         self,
@@ -63,6 +65,13 @@ class Registry:
     ) -> None:
         """Show a function, or what it has become."""
         self._registered[function.name] = Registered(function, router, url, code_sha256, code_size, last_modified)
+
+    def add_scalable(self, name: str, scalable: Scalable) -> None:
+        """Let the bounds of a function be read and changed."""
+        self._scalable[name] = scalable
+
+    def scalable(self, name: str) -> Scalable | None:
+        return self._scalable.get(name)
 
     @property
     def functions(self) -> tuple[Registered, ...]:

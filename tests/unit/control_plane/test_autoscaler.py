@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from penstock.control_plane.autoscaler import LOCAL_MAX_ENVIRONMENTS, Autoscaler, ScalingEvent, local_policy
+from penstock.control_plane.scaling_config import ScalingConfig
 from penstock.control_plane.usage import UsageWatch
 from penstock.model.throttles import ThrottleReason
 from penstock.scaler import Reason, ScalerSettings, ScalingPolicy, policy_of
@@ -95,7 +96,7 @@ async def test_a_start_that_fails_is_waited_over(scaled: Scaled) -> None:
 
 async def test_deactivated_has_nothing(tmp_path: Path) -> None:
     scaled = await Scaled(tmp_path).start()
-    scaled.scaler.set_bounds(0, 0)
+    scaled.scaler.put(ScalingConfig(0, 0))
     scaled.tick()
     assert scaled.rig.fleet.ready == 0
     await scaled.rig.happens("stopped", 3)

@@ -1,5 +1,6 @@
 """Everything on the AWS-compatible port that is no invocation: one request in, one complete answer out."""
 
+from dataclasses import replace
 from email.utils import formatdate
 from functools import partial
 from typing import Final
@@ -60,24 +61,24 @@ class AwsApi:
     def _complete(self, connection: HttpConnection, request: Request, request_id: str, body: bytes) -> None:
         extra = self._date() if connection.keep_alive else self._date() + _CLOSE
         try:
-            content_type, content = self._answer(request, body)
+            status, content_type, content = self._answer(request, body)
         except RefusalError as refusal:
             connection.respond(render(request.protocol, refusal, request_id, extra))
         else:
             extra += f"x-amzn-requestid: {request_id}\r\n".encode()
-            connection.respond(response(200, content_type, content, extra))
+            connection.respond(response(status, content_type, content, extra))
 
-    def _answer(self, request: Request, body: bytes) -> tuple[bytes, bytes]:
-        """Content type and content. Raises RefusalError."""
+    def _answer(self, request: Request, body: bytes) -> tuple[int, bytes, bytes]:
+        """Status, content type and content. Raises RefusalError."""
         if request.protocol is not Protocol.REST_JSON or request.service not in ("", "lambda"):
             raise unknown_operation(request, body)
         if request.target == b"/" and request.method in (b"GET", b"HEAD") and not request.service:
-            return _TEXT, self._about  # somebody looks what is here
+            return 200, _TEXT, self._about  # somebody looks what is here
         self._verify(request, body)
         call = find_operation(request.method.decode(), request.target.decode("latin-1"))
         if call is None:
             raise unknown_operation(request, body)
-        return _JSON, orjson.dumps(self._lambda.answer(call))
+        return call.status, _JSON, orjson.dumps(self._lambda.answer(replace(call, body=body)))
 
     def _verify(self, request: Request, body: bytes) -> None:
         if self._verifier is None:

@@ -1,4 +1,5 @@
-"""Lambda's read operations, from the functions that run. Pure: an operation's parameters in, its output shape out.
+"""What the Lambda API says of the functions that run, and what it can change of them: how many environments they have.
+An operation's parameters in, its output shape out.
 
 Texts of errors as AWS gives them, in the snapshots of https://github.com/localstack/localstack
 (tests/aws/services/lambda_).
@@ -7,6 +8,8 @@ Texts of errors as AWS gives them, in the snapshots of https://github.com/locals
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
+
+import orjson
 
 from penstock.control_plane.aws_api.operations import Call
 from penstock.control_plane.aws_api.pages import MAX_ITEMS, page
@@ -19,7 +22,8 @@ from penstock.control_plane.aws_api.shapes import (
     function_url,
     with_state,
 )
-from penstock.control_plane.registry import LATEST, Registered, Registry
+from penstock.control_plane.registry import LATEST, LATEST_PUBLISHED, Registered, Registry
+from penstock.control_plane.scaling_config import Scalable, read_scaling_config
 from penstock.invoke_api.function_names import FunctionName, not_found, read_function_name
 from penstock.invoke_api.refusal import RefusalError, validation_error
 from penstock.model.function import CapacityProvider
@@ -41,12 +45,15 @@ class LambdaApi:
             "GetCapacityProvider": self._get_capacity_provider,
             "GetFunction": self._get_function,
             "GetFunctionConfiguration": self._get_function_configuration,
+            "GetFunctionScalingConfig": self._get_scaling_config,
             "GetFunctionUrlConfig": self._get_function_url_config,
             "ListAliases": self._list_aliases,
             "ListCapacityProviders": self._list_capacity_providers,
             "ListFunctionUrlConfigs": self._list_function_url_configs,
+            "ListFunctionVersionsByCapacityProvider": self._list_versions_by_capacity_provider,
             "ListFunctions": self._list_functions,
             "ListVersionsByFunction": self._list_versions,
+            "PutFunctionScalingConfig": self._put_scaling_config,
         }
 
     @property
@@ -141,12 +148,61 @@ class LambdaApi:
 
     def _get_capacity_provider(self, call: Call) -> Shape:
         """By name or by ARN."""
+        provider = self._find_capacity_provider(call)
+        _, made = self._registry.capacity_providers[provider.name]
+        return {"CapacityProvider": self._capacity_provider(provider, made)}
+
+    def _find_capacity_provider(self, call: Call) -> CapacityProvider:
         given = call.labels["CapacityProviderName"]
         arn = given if given.startswith("arn:") else self._arn("lambda", f"capacity-provider:{given}")
-        for provider, made in self._registry.capacity_providers.values():
+        for provider, _ in self._registry.capacity_providers.values():
             if provider.arn == arn:
-                return {"CapacityProvider": self._capacity_provider(provider, made)}
+                return provider
         raise _missing(f"Capacity provider not found: {arn}")
+
+    def _list_versions_by_capacity_provider(self, call: Call) -> Shape:
+        provider = self._find_capacity_provider(call)
+        there = [one for one in self._registry.functions if one.function.capacity_provider.arn == provider.arn]
+        taken, marker = page(there, lambda one: one.function.name, call.query, MAX_ITEMS)
+        versions = [{"FunctionArn": _version_arn(one), "State": self._state(one)} for one in taken]
+        return {"CapacityProviderArn": provider.arn} | _paged("FunctionVersions", versions, marker)
+
+    # --- scaling ---
+
+    def _get_scaling_config(self, call: Call) -> Shape:
+        registered, scalable = self._scalable(call)
+        shape: Shape = {
+            "FunctionArn": _version_arn(registered),
+            "AppliedFunctionScalingConfig": scalable.applied.shape(),
+        }
+        if scalable.requested is not None:
+            shape["RequestedFunctionScalingConfig"] = scalable.requested.shape()
+        return shape
+
+    def _put_scaling_config(self, call: Call) -> Shape:
+        _, scalable = self._scalable(call)
+        try:
+            body = orjson.loads(call.body or b"{}")
+        except orjson.JSONDecodeError:
+            raise RefusalError(400, "SerializationException", "The body is not JSON") from None
+        scalable.put(read_scaling_config(body))
+        return {"FunctionState": scalable.state}
+
+    def _scalable(self, call: Call) -> tuple[Registered, Scalable]:
+        """A version and its bounds. The qualifier must name one: `$LATEST.PUBLISHED` or a number."""
+        qualifier = call.query.get("Qualifier", "")
+        if qualifier != LATEST_PUBLISHED and not _VERSION.fullmatch(qualifier):
+            pattern = r"(\$LATEST\.PUBLISHED|[0-9]+)"
+            raise validation_error("qualifier", qualifier, f"Member must satisfy regular expression pattern: {pattern}")
+        registered, _ = self._function(call)
+        scalable = self._registry.scalable(registered.function.name)
+        if scalable is None or registered.version_of(qualifier) is None:
+            raise _missing(f"Function not found: {registered.function.arn}:{qualifier}")
+        return registered, scalable
+
+    def _state(self, registered: Registered) -> str:
+        scalable = self._registry.scalable(registered.function.name)
+        return scalable.state if scalable else "Active"
 
     def _capacity_provider(self, provider: CapacityProvider, made: float) -> Shape:
         # The role that SAM makes when the template names none.
@@ -181,6 +237,10 @@ def _version_key(item: tuple[Registered, str]) -> str:
     registered, version = item
     # A blank sorts before everything a name can hold, so that keys are in the order of names.
     return f"{registered.function.name} {version}"
+
+
+def _version_arn(registered: Registered) -> str:
+    return f"{registered.function.arn}:{registered.function.version}"
 
 
 def _url(registered: Registered) -> Shape | None:

@@ -103,6 +103,10 @@ PUT /2026-07-09/resource-policy/{ResourceArn} PutResourcePolicy
 """
 
 
+# Where the service model says another one than 200.
+_STATUSES: Final = {"PutFunctionScalingConfig": 202}
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One operation as it was asked for. `labels` are the path's parameters, `query` the rest, all decoded."""
@@ -110,6 +114,12 @@ class Call:
     operation: str
     labels: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def status(self) -> int:
+        """Of the answer when it is a good one."""
+        return _STATUSES.get(self.operation, 200)
 
 
 @dataclass(frozen=True, slots=True)
