@@ -13,7 +13,7 @@ import psutil
 from penstock.cli.clock import LoopClock
 from penstock.environment.environment import Environment
 from penstock.environment.faults import Fault, FaultPlan, parse_fault
-from penstock.environment.memory import CgroupHome
+from penstock.environment.memory import CgroupHome, CpuHome
 from penstock.environment.spec import EnvironmentSpec
 from penstock.model import ids
 from penstock.model.errors import InvocationError, StartError
@@ -38,6 +38,7 @@ class Shape:
     tmp_mib: int = 512
     namespaces: bool = True
     memory_home: CgroupHome | None = None
+    cpu_home: CpuHome | None = None
     init_timeout: float = 20.0
     faults: Sequence[str] = ()
 
@@ -173,6 +174,7 @@ def make_spec(folder: Path, shape: Shape) -> EnvironmentSpec:
         namespaces=shape.namespaces,
         init_timeout=shape.init_timeout,
         memory_home=shape.memory_home,
+        cpu_home=shape.cpu_home,
     )
 
 

@@ -55,6 +55,9 @@ def answer(event: dict[str, str]) -> str:
         return str(len(held))
     if what == "child":  # the same in a process below this one
         return str(subprocess.run([sys.executable, "-ISc", _CHILD % int(argument)], check=False).returncode)
+    if what == "burn":  # in two processes, for so long; how long both have worked
+        burners = [subprocess.Popen([sys.executable, "-ISc", _BURN % argument], stdout=-1) for _ in range(2)]
+        return str(sum(float(burner.communicate()[0]) for burner in burners))
     if what == "write":
         with open("/tmp/file", "wb") as file:
             for _ in range(int(argument)):
@@ -70,6 +73,14 @@ def answer(event: dict[str, str]) -> str:
 
 
 _CHILD = "import time\nheld = bytearray(b'x') * (%d << 20)\ntime.sleep(5)"
+
+_BURN = """
+import time
+end = time.monotonic() + %s
+while time.monotonic() < end:
+    pass
+print(time.process_time())
+"""
 
 
 def serve() -> None:

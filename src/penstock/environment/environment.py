@@ -175,6 +175,7 @@ class Environment:
             output = self.log.last_lines if self._reported_stack is None else self._reported_stack
             raise StartError(failure.error_type, failure.message, output) from None
         self._lifecycle.move(State.READY)
+        self._processes.give_way()
         self._report_init(began, None)
         if self._faults:
             self._faults.ready()

@@ -210,6 +210,11 @@ class EnvironmentProcesses:
         """Whether the kernel has just ended a process for want of memory."""
         return self._memory is not None and self._memory.is_over()
 
+    def give_way(self) -> None:
+        """From now on to the platform, whenever both want the processor."""
+        if self._memory:
+            self._memory.give_way()
+
     def usage(self) -> Usage | None:
         """What all processes together hold and have worked; None when that cannot be read. May take milliseconds."""
         return self._memory.usage() if self._memory else None

@@ -22,8 +22,8 @@ PERIOD_US: Final = 100_000
 _LEAST_QUOTA_US: Final = 1_000
 """Less is refused."""
 _GIVING_WAY: Final = 1 / 1.25**NICENESS
-"""The weight of a process with NICENESS beside one without (sched(7): a step is about 1.25). Inside a cgroup niceness
-counts among its own processes only, so the cgroup gives way in their place, with as much for each vCPU."""
+"""The weight of a process with NICENESS beside one without (sched(7): a step is about 1.25). Niceness counts inside a
+cgroup only, so the cgroup gives way for its processes, with this much for each vCPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,12 @@ class CpuCgroups:
         """Before processes join. Raises OSError."""
         if self._quota and self._home.quota:
             write_quota(self._quota, self._home.quota.version, self._vcpus)
+
+    def give_way(self) -> None:
+        """With version 2 also where there is no quota: all children of a cgroup have the controller, or none."""
         for path in self._places.values():
-            _give_way(path, self._vcpus)
+            with contextlib.suppress(OSError):  # it was removed with its environment
+                _set_weight(path, self._vcpus)
 
     def worked(self) -> float | None:
         """Processor time of all its processes in seconds; None where no cgroup counts it. Raises OSError or ValueError
@@ -102,8 +106,7 @@ def write_quota(path: Path, version: int, vcpus: float) -> None:
             raise
 
 
-def _give_way(path: Path, vcpus: float) -> None:
-    """With version 2 also where there is no quota: all children have the controller, or none. Raises OSError."""
+def _set_weight(path: Path, vcpus: float) -> None:
     for name, of_one, least, most in (("cpu.shares", 1024, 2, 262_144), ("cpu.weight", 100, 1, 10_000)):
         if (path / name).exists():
             (path / name).write_text(str(min(most, max(least, round(of_one * _GIVING_WAY * vcpus)))))

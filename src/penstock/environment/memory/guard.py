@@ -70,6 +70,13 @@ class MemoryGuard:
         self._tree = ProcessTree(top)
         self._watching = asyncio.get_running_loop().create_task(self._watch(None if self._cgroup else self._tree))
 
+    def give_way(self) -> None:
+        """From now on to the platform, whenever both want the processor. Until then an environment has what any other
+        process on the machine has, so that it starts as fast.
+        """
+        if self._cpu:
+            self._cpu.give_way()
+
     def is_over(self) -> bool:
         """Whether the limit is what ended a process just now. Only a cgroup knows afterwards."""
         return self._cgroup is not None and self._cgroup.is_over()
