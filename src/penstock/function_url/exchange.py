@@ -111,7 +111,7 @@ class UrlExchange(Discard):
             trace_id=answer.trace_id,
         )
         if not door.router.route(self._invocation):
-            answer.refuse(THROTTLED, door.router.refusing.note)
+            answer.refuse(THROTTLED, door.router.note)
 
     def _authorized(self) -> bool:
         """A signature covers the body, so nothing can be said before it is complete."""

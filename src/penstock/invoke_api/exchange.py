@@ -180,7 +180,7 @@ class InvokeExchange(Discard):
         if parameters.tail:
             reply.follow(self._door.log_tails)
         if not invocable.router.route(self._invocation):
-            reply.refuse(_THROTTLED, invocable.router.refusing.note)
+            reply.refuse(_THROTTLED, invocable.router.note)
 
     def _record(self, status: int, sent: int, note: str) -> None:
         record = AccessRecord(

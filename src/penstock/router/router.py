@@ -25,6 +25,11 @@ class Router:
     def targets(self) -> tuple[Target, ...]:
         return tuple(self._targets)
 
+    @property
+    def note(self) -> str:
+        """What the line of a refused request says."""
+        return self.refusing.note if self._targets else "no environment serves"
+
     def add(self, target: Target) -> None:
         self._targets.append(target)
 
