@@ -72,7 +72,9 @@ async def up(template: Path, *flags: str) -> AsyncIterator[Up]:
     began = monotonic()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "penstock", "up", str(template), "--port", "0", "--json", "--no-scaling", *flags),
+        *("-m", "penstock", "up", str(template), "--port", "0", "--json"),
+        # What is measured is a path, not what a fleet or a quota makes of it.
+        *("--no-scaling", "--vcpu-share", "measure", *flags),
         stdout=asyncio.subprocess.PIPE,
         limit=1 << 20,
     )
