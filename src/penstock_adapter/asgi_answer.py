@@ -3,19 +3,22 @@
 from collections.abc import Callable
 from typing import Final
 
-from penstock_adapter.compression import GzipBody, accepts_gzip, compressed, is_compressible, varying
-from penstock_adapter.http_answer import ResponseHeaders, buffered_answer, error_status_message
+from penstock_adapter.compressed_body import CompressedBody
+from penstock_adapter.compression import choose_coding, compressed, is_compressible, offered, varying
+from penstock_adapter.http_answer import (
+    ERROR_STATUS,
+    MAX_BUFFERED_BYTES,
+    TOO_LARGE,
+    ResponseHeaders,
+    buffered_answer,
+    error_status_message,
+    too_large_message,
+)
 from penstock_adapter.http_event import HttpRequest
 from penstock_adapter.options import Options
 from penstock_adapter.runtime_slot import RuntimeSlot
 
-# 6 MB and the service's slack: a longer body cannot become an answer, so no more of it is kept.
-# https://github.com/aws/aws-lambda-runtime-interface-emulator (max payload size)
-MAX_BUFFERED_BYTES: Final = 6 * 1024 * 1024 + 100
-
 BODILESS: Final = frozenset((204, 304))
-ERROR_STATUS: Final = "Function.ErrorStatusCode"
-TOO_LARGE: Final = "Function.ResponseSizeTooLarge"
 
 
 class BufferedAnswer:
@@ -40,7 +43,7 @@ class BufferedAnswer:
         self._resume = resume
         self._pieces: list[bytes] = []
         self._size = 0
-        self._gzip: GzipBody | None = None
+        self._compressing: CompressedBody | None = None
         if options.compression and not self._is_error:
             self._begin_compression(request)
 
@@ -48,19 +51,20 @@ class BufferedAnswer:
         bodiless = request.method == "HEAD" or self._status in BODILESS
         if not is_compressible(self._headers, bodiless=bodiless):
             return
-        if accepts_gzip(request.headers.get("accept-encoding", ())):
-            self._headers = compressed(self._headers)
-            self._gzip = GzipBody(MAX_BUFFERED_BYTES, self._resume, self._compressed)
+        coding = choose_coding(request.headers.get("accept-encoding", ()), offered())
+        if coding is not None:
+            self._headers = compressed(self._headers, coding)
+            self._compressing = CompressedBody(coding, MAX_BUFFERED_BYTES, self._resume, self._compressed)
         else:
             self._headers = varying(self._headers)
 
     def add(self, data: bytes) -> bool:
         """Another piece of the body. False when it has become too much: the invocation has failed then."""
-        if self._gzip is not None:
-            self._gzip.add(data)
-            if self._gzip.work():
+        if self._compressing is not None:
+            self._compressing.add(data)
+            if self._compressing.work():
                 self._pause()
-            self._size = self._gzip.size
+            self._size = self._compressing.size
         else:
             self._size += len(data)
             self._pieces.append(data)
@@ -73,8 +77,8 @@ class BufferedAnswer:
 
     def end(self) -> None:
         """Posts the whole, now or when it is compressed."""
-        if self._gzip is not None:
-            self._gzip.end()
+        if self._compressing is not None:
+            self._compressing.end()
         elif self._is_error:
             self._slot.post_error(ERROR_STATUS, error_status_message(self._status, b"".join(self._pieces)))
         else:
@@ -82,12 +86,12 @@ class BufferedAnswer:
 
     def drop(self) -> None:
         """Nobody wants it any more: nothing is posted from here on by a thread."""
-        if self._gzip is not None:
-            self._gzip.drop()
+        if self._compressing is not None:
+            self._compressing.drop()
 
     def _compressed(self, body: bytes) -> None:
-        if self._gzip is not None and self._gzip.size > MAX_BUFFERED_BYTES:
-            self._size = self._gzip.size
+        if self._compressing is not None and self._compressing.size > MAX_BUFFERED_BYTES:
+            self._size = self._compressing.size
             self._too_large()
         else:
             self._post(body)
@@ -97,9 +101,4 @@ class BufferedAnswer:
         self._slot.post_response(buffered_answer(self._kind, self._status, self._headers, body))
 
     def _too_large(self) -> None:
-        # The words of the service: aws-lambda-runtime-interface-emulator, lambda-managed-instances.
-        self._slot.post_error(
-            TOO_LARGE,
-            f"Response payload size ({self._size} bytes) exceeded maximum allowed payload size "
-            f"({MAX_BUFFERED_BYTES} bytes).",
-        )
+        self._slot.post_error(TOO_LARGE, too_large_message(self._size))

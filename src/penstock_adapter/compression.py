@@ -1,37 +1,100 @@
-"""Compression of buffered answers (AWS_LWA_ENABLE_COMPRESSION): which responses, and a body on its way through gzip.
+"""Compression of buffered answers (AWS_LWA_ENABLE_COMPRESSION): which responses, and with which coding.
 
-Which ones is the default rule of tower-http, as LWA has it: https://docs.rs/tower-http/0.6.8/tower_http/compression/
-LWA offers Brotli as well and prefers it where a client likes both alike; the standard library has gzip alone, so gzip
-is what such a client gets.
+Both are the default rules of tower-http, as LWA has it: https://docs.rs/tower-http/0.6.8/tower_http/compression/
+Brotli is offered where the package `brotli` is installed: the function's requirements may bring it, the layer does not.
 """
 
-import asyncio
+import os
 import re
+import sys
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from functools import cache
+from importlib import import_module
+from typing import Any, Final, Protocol
 
 from penstock_adapter.http_answer import ResponseHeaders
 
 # A response known to be shorter is left alone.
-MIN_BYTES = 32
-_NEVER = (b"application/grpc", b"image/", b"text/event-stream")
-_BUT_ALWAYS = b"image/svg+xml"
-# Level 6 and a gzip header around it: flate2's default, which tower-http takes.
-_LEVEL = 6
-_GZIP_WINDOW = zlib.MAX_WBITS | 16
-# Measured at level 6 on JSON: 16 KiB take 0.3 ms, 256 KiB 7 ms, 6 MiB 160 ms. Every slot waits while the event loop
-# compresses, so more than this at a time goes to a thread: zlib lets go of the interpreter while it works.
-INLINE_BYTES = 16 * 1024
+MIN_BYTES: Final = 32
+_NEVER: Final = (b"application/grpc", b"image/", b"text/event-stream")
+_BUT_ALWAYS: Final = b"image/svg+xml"
+# Level 6 and a gzip header around it: flate2's default, which tower-http takes. Its level for Brotli is 4.
+_GZIP_LEVEL: Final = 6
+_GZIP_WINDOW: Final = zlib.MAX_WBITS | 16
+_BROTLI_QUALITY: Final = 4
+# Layers, of which the proxy's own Python knows nothing. https://docs.aws.amazon.com/lambda/latest/dg/packaging-layers.html
+_LAYERS: Final = "/opt/python"
 
-_WEIGHT = re.compile(r"[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+_WEIGHT: Final = re.compile(r"[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
 
 
-def accepts_gzip(accept_encoding: Sequence[str]) -> bool:
-    """Whether a client likes gzip (or x-gzip) and likes it no less than the body as it is.
+class Coding(StrEnum):
+    """A content coding, as `content-encoding` names it."""
+
+    BROTLI = "br"
+    GZIP = "gzip"
+
+
+class Compressor(Protocol):
+    """One body on its way. Called from one thread at a time, not always the same."""
+
+    def process(self, data: bytes, /) -> bytes: ...
+    def finish(self) -> bytes: ...
+
+
+_NAMES: Final[Mapping[str, Coding]] = {"br": Coding.BROTLI, "gzip": Coding.GZIP, "x-gzip": Coding.GZIP}
+
+
+class _Gzip:
+    def __init__(self) -> None:
+        self._stream = zlib.compressobj(_GZIP_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
+        self.process = self._stream.compress
+        self.finish = self._stream.flush
+
+
+def new_compressor(coding: Coding) -> Compressor:
+    """For one body. `coding` is one of `offered()`."""
+    package = _brotli() if coding is Coding.BROTLI else None
+    if package is None:
+        return _Gzip()
+    compressor: Compressor = package.Compressor(quality=_BROTLI_QUALITY)
+    return compressor
+
+
+def offered() -> tuple[Coding, ...]:
+    """What bodies can be compressed with, the preferred one first."""
+    return (Coding.BROTLI, Coding.GZIP) if _brotli() is not None else (Coding.GZIP,)
+
+
+@cache
+def _brotli() -> Any:
+    """The package, None without it. Looked for once, and imported, which takes a few milliseconds."""
+    return find_brotli([os.environ.get("LAMBDA_TASK_ROOT", "/var/task"), _LAYERS])
+
+
+def find_brotli(folders: Sequence[str]) -> Any:
+    """`brotli` from this Python's own path, or from `folders`, where one for another version of Python is no use."""
+    added = [folder for folder in folders if folder not in sys.path]
+    sys.path += added
+    try:
+        package = import_module("brotli")
+    except ImportError:
+        return None
+    finally:
+        for folder in added:
+            sys.path.remove(folder)
+    return package if hasattr(package, "Compressor") else None  # it may be a module of the app's
+
+
+def choose_coding(accept_encoding: Sequence[str], codings: Sequence[Coding]) -> Coding | None:
+    """The one of `codings` that a client likes best, and no less than the body as it is; of equals the first.
 
     Codings that are not known, `*` among them, and weights that are none are passed over.
     """
-    gzip, identity = 0.0, 0.0
+    identity = 0.0
+    liked = dict.fromkeys(codings, 0.0)
     for part in (part for value in accept_encoding for part in value.split(",")):
         coding, semicolon, parameter = part.partition(";")
         weight = _WEIGHT.fullmatch(parameter.strip())
@@ -39,11 +102,13 @@ def accepts_gzip(accept_encoding: Sequence[str]) -> bool:
             continue
         liking = float(weight[1]) if weight else 1.0
         name = coding.strip().lower()
-        if name in ("gzip", "x-gzip"):
-            gzip = max(gzip, liking)
+        known = _NAMES.get(name)
+        if known in liked:
+            liked[known] = max(liked[known], liking)
         elif name == "identity":
             identity = max(identity, liking)
-    return gzip > 0 and gzip >= identity
+    best = max(codings, key=liked.__getitem__)
+    return best if liked[best] > 0 and liked[best] >= identity else None
 
 
 def is_compressible(headers: ResponseHeaders, *, bodiless: bool) -> bool:
@@ -64,98 +129,7 @@ def varying(headers: ResponseHeaders) -> list[tuple[bytes, bytes]]:
     return [*headers] if told else [*headers, (b"vary", b"accept-encoding")]
 
 
-def compressed(headers: ResponseHeaders) -> list[tuple[bytes, bytes]]:
+def compressed(headers: ResponseHeaders, coding: Coding) -> list[tuple[bytes, bytes]]:
     """`varying` headers of what is compressed; the content encoding makes the answer's body base64."""
     kept = [pair for pair in varying(headers) if pair[0] not in (b"accept-ranges", b"content-length")]
-    return [*kept, (b"content-encoding", b"gzip")]
-
-
-class GzipBody:
-    """One body, compressed piece by piece as it comes: no more than a read of it is ever held uncompressed.
-
-    `go_on` is called when a thread that `work` told of is done. `done` is called once after `end`, there and then or
-    later, with the whole. `size` is what has become of the body so far; past `limit` nothing is kept or compressed.
-    """
-
-    def __init__(self, limit: int, go_on: Callable[[], None], done: Callable[[bytes], None]) -> None:
-        self.size = 0
-        self._limit = limit
-        self._go_on = go_on
-        self._done = done
-        self._compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP_WINDOW)
-        self._waiting: list[bytes] = []
-        self._waiting_bytes = 0
-        self._pieces: list[bytes] = []
-        self._job: asyncio.Future[bytes] | None = None
-        self._ended = False
-        self._last = False
-
-    @property
-    def busy(self) -> bool:
-        """A thread is at work: whoever adds more now keeps it in memory."""
-        return self._job is not None
-
-    def add(self, data: bytes) -> None:
-        """Another piece of the body."""
-        if self.size <= self._limit:
-            self._waiting.append(data)
-            self._waiting_bytes += len(data)
-
-    def work(self) -> bool:
-        """After every read. Whether a thread is now busy, so that the rest of the body had better wait."""
-        if self._job is None and self._waiting_bytes > INLINE_BYTES:
-            self._begin()
-        return self._job is not None
-
-    def end(self) -> None:
-        """The body is complete."""
-        self._ended = True
-        if self._job is None:
-            self._finish()
-
-    def drop(self) -> None:
-        """Nobody wants it any more: nothing is called from here on."""
-        self._go_on = _nothing
-        self._done = _nothing
-
-    def _finish(self) -> None:
-        self._last = True
-        if self._waiting_bytes > INLINE_BYTES:
-            self._begin()
-        else:
-            self._keep(_squeeze(self._compressor, self._waiting, last=True))
-            self._done(b"".join(self._pieces))
-
-    def _begin(self) -> None:
-        loop = asyncio.get_running_loop()
-        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        self._job = loop.run_in_executor(None, _squeeze, self._compressor, waiting, self._last)
-        self._job.add_done_callback(self._worked)
-
-    def _worked(self, job: "asyncio.Future[bytes]") -> None:
-        self._job = None
-        if job.cancelled():
-            return
-        self._keep(job.result())
-        if self._last:
-            self._done(b"".join(self._pieces))
-        elif self._ended:
-            self._finish()
-        else:
-            self._go_on()
-
-    def _keep(self, piece: bytes) -> None:
-        self.size += len(piece)
-        if self.size <= self._limit:
-            self._pieces.append(piece)
-
-
-def _squeeze(compressor: "zlib._Compress", pieces: list[bytes], last: bool) -> bytes:
-    done = [compressor.compress(piece) for piece in pieces]
-    if last:
-        done.append(compressor.flush())
-    return b"".join(done)
-
-
-def _nothing(*_: bytes) -> None:
-    """What is called when nobody listens."""
+    return [*kept, (b"content-encoding", coding.encode())]

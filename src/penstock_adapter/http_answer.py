@@ -7,11 +7,20 @@ the two pages named in `http_event`. The rule for text or base64 is LWA's (lambd
 import re
 from binascii import b2a_base64
 from collections.abc import Sequence
+from typing import Final
 
 from penstock_adapter.codec import dumps, loads
 from penstock_adapter.http_event import EventKind
 
 ResponseHeaders = Sequence[tuple[bytes, bytes]]
+
+# 6 MB and the service's slack: a longer body cannot become an answer, so no more of it is kept.
+# https://github.com/aws/aws-lambda-runtime-interface-emulator (max payload size)
+MAX_BUFFERED_BYTES: Final = 6 * 1024 * 1024 + 100
+
+# `Function.` names survive the service's check of error types.
+ERROR_STATUS: Final = "Function.ErrorStatusCode"
+TOO_LARGE: Final = "Function.ResponseSizeTooLarge"
 
 # These describe one connection, not the response: RFC 9110, section 7.6.1.
 _HOP_BY_HOP = frozenset(
@@ -84,6 +93,14 @@ def buffered_answer(kind: EventKind, status: int, headers: ResponseHeaders, body
 def error_status_message(status: int, body: bytes) -> str:
     """The error message of a response whose status counts as a function error: JSON text, as LWA writes it."""
     return dumps({"statusCode": status, "body": body.decode("utf-8", "replace")}).decode()
+
+
+def too_large_message(length: int) -> str:
+    """The error message of a body of more than `MAX_BUFFERED_BYTES`, in the words of the service.
+
+    https://github.com/aws/aws-lambda-runtime-interface-emulator (lambda-managed-instances)
+    """
+    return f"Response payload size ({length} bytes) exceeded maximum allowed payload size ({MAX_BUFFERED_BYTES} bytes)."
 
 
 def _pass_through(text: str | None) -> bytes:

@@ -3,24 +3,27 @@
 import asyncio
 
 from penstock_adapter.app_connection import BODILESS, AppConnection, AppPool, encode_request
-from penstock_adapter.compression import GzipBody, accepts_gzip, compressed, is_compressible, varying
-from penstock_adapter.http_answer import buffered_answer, error_status_message, prelude
+from penstock_adapter.compressed_body import CompressedBody
+from penstock_adapter.compression import Coding, choose_coding, compressed, is_compressible, offered, varying
+from penstock_adapter.http_answer import (
+    ERROR_STATUS,
+    MAX_BUFFERED_BYTES,
+    TOO_LARGE,
+    buffered_answer,
+    error_status_message,
+    prelude,
+    too_large_message,
+)
 from penstock_adapter.http_event import EventError, EventKind, read_event
 from penstock_adapter.invocation import Invocation, env_config
 from penstock_adapter.options import InvokeMode, Options
 from penstock_adapter.runtime_slot import RuntimeSlot
-
-# 6 MB and the service's slack: a longer body cannot become an answer, so no more of it is kept.
-# https://github.com/aws/aws-lambda-runtime-interface-emulator (max payload size)
-MAX_BUFFERED_BYTES = 6 * 1024 * 1024 + 100
 
 # `Runtime.` and `Function.` names survive the service's check of error types; others become Runtime.Unknown.
 BAD_EVENT = "Runtime.UnmarshalError"
 APP_UNREACHABLE = "Runtime.AppUnreachable"
 APP_FAILED = "Runtime.AppDisconnected"
 STREAM_FAILED = "Runtime.StreamError"
-ERROR_STATUS = "Function.ErrorStatusCode"
-TOO_LARGE = "Function.ResponseSizeTooLarge"
 
 
 class Proxy:
@@ -31,6 +34,7 @@ class Proxy:
         self.pool = AppPool(options.app, options.pool_idle_s)
         self.config = env_config(options.facts)
         self.streaming = options.invoke_mode is InvokeMode.RESPONSE_STREAM
+        self.codings = offered() if options.compression else ()
         self._ready = False
         self._waiting: list[tuple[ProxyExchange, Invocation]] = []
 
@@ -61,14 +65,14 @@ class ProxyExchange:
         self._slot = slot
         self._connection: AppConnection | None = None
         self._awaiting = False
-        self._gzip: GzipBody | None = None
+        self._compressing: CompressedBody | None = None
         self._reset()
 
     def _reset(self) -> None:
-        self._drop_gzip()
+        self._drop_compressing()
         self._request = b""
         self._head = False
-        self._accepts_gzip = False
+        self._coding: Coding | None = None
         self._resent = False
         self._kind = EventKind.PASS_THROUGH
         self._status = 0
@@ -91,7 +95,8 @@ class ProxyExchange:
             return
         self._kind = request.kind
         self._head = request.method == "HEAD"
-        self._accepts_gzip = proxy.options.compression and accepts_gzip(request.headers.get("accept-encoding", ()))
+        if proxy.codings:
+            self._coding = choose_coding(request.headers.get("accept-encoding", ()), proxy.codings)
         self._request = encode_request(request, proxy.options.app.netloc)
         connection = proxy.pool.take(asyncio.get_running_loop().time())
         if connection is None:
@@ -104,13 +109,13 @@ class ProxyExchange:
             self._connection.pause()
 
     def resume(self) -> None:
-        if self._connection is not None and not (self._gzip is not None and self._gzip.busy):
+        if self._connection is not None and not (self._compressing is not None and self._compressing.busy):
             self._connection.resume()
 
     def abandon(self) -> None:
         """The app sees a disconnect at its next read or write."""
         self._awaiting = False
-        self._drop_gzip()
+        self._drop_compressing()
         self._proxy.forget(self)
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -141,8 +146,8 @@ class ProxyExchange:
     def body_received(self, data: bytes) -> None:
         if self._streaming:
             self._slot.send_chunk(data)
-        elif self._gzip is not None:
-            self._gzip.add(data)
+        elif self._compressing is not None:
+            self._compressing.add(data)
         else:
             self._body_bytes += len(data)
             if self._body_bytes <= MAX_BUFFERED_BYTES:
@@ -153,8 +158,8 @@ class ProxyExchange:
         if self._streaming:
             self._slot.end_stream()
             self._reset()
-        elif self._gzip is not None:
-            self._gzip.end()
+        elif self._compressing is not None:
+            self._compressing.end()
         elif self._status in self._proxy.options.error_statuses:
             self._slot.post_error(ERROR_STATUS, error_status_message(self._status, b"".join(self._body)))
             self._reset()
@@ -176,7 +181,7 @@ class ProxyExchange:
         self._reset()
 
     def flush(self) -> None:
-        if self._gzip is not None and self._connection is not None and self._gzip.work():
+        if self._compressing is not None and self._connection is not None and self._compressing.work():
             self._connection.pause()
         self._slot.flush()
 
@@ -185,9 +190,9 @@ class ProxyExchange:
     def _begin_compression(self, headers: list[tuple[bytes, bytes]]) -> None:
         if not is_compressible(headers, bodiless=self._head or self._status in BODILESS):
             return
-        if self._accepts_gzip:
-            self._headers = compressed(headers)
-            self._gzip = GzipBody(MAX_BUFFERED_BYTES, self._go_on, self._compressed)
+        if self._coding is not None:
+            self._headers = compressed(headers, self._coding)
+            self._compressing = CompressedBody(self._coding, MAX_BUFFERED_BYTES, self._go_on, self._compressed)
         else:
             self._headers = varying(headers)
 
@@ -196,19 +201,19 @@ class ProxyExchange:
             self.resume()
 
     def _compressed(self, body: bytes) -> None:
-        self._answer(body, self._gzip.size if self._gzip is not None else 0)
+        self._answer(body, self._compressing.size if self._compressing is not None else 0)
 
     def _answer(self, body: bytes, length: int) -> None:
         if length > MAX_BUFFERED_BYTES:
-            self._slot.post_error(TOO_LARGE, _too_large(length))
+            self._slot.post_error(TOO_LARGE, too_large_message(length))
         else:
             self._slot.post_response(buffered_answer(self._kind, self._status, self._headers, body))
         self._reset()
 
-    def _drop_gzip(self) -> None:
-        gzip, self._gzip = self._gzip, None
-        if gzip is not None:
-            gzip.drop()
+    def _drop_compressing(self) -> None:
+        compressing, self._compressing = self._compressing, None
+        if compressing is not None:
+            compressing.drop()
 
     def _connect(self) -> None:
         self._awaiting = True
@@ -223,8 +228,3 @@ class ProxyExchange:
 
     def _told(self, reason: str) -> str:
         return f"{reason} (app at {self._proxy.options.app.netloc})"
-
-
-def _too_large(length: int) -> str:
-    # The words of the service: aws-lambda-runtime-interface-emulator, lambda-managed-instances.
-    return f"Response payload size ({length} bytes) exceeded maximum allowed payload size ({MAX_BUFFERED_BYTES} bytes)."

@@ -5,10 +5,12 @@ import gzip
 import random
 from base64 import b64decode
 
+import brotli  # type: ignore[import-untyped]
 import orjson
 import pytest
 
-from penstock_adapter.proxy import MAX_BUFFERED_BYTES
+from penstock_adapter import compression
+from penstock_adapter.http_answer import MAX_BUFFERED_BYTES
 from support.adapter_runs import running_adapter
 from support.app_server import AppRequest, AppServer
 from support.events import url_event
@@ -48,11 +50,34 @@ async def test_text_is_compressed_lwa_33_57() -> None:
         }
 
 
+async def test_brotli_where_a_client_likes_both_alike_lwa_105() -> None:
+    async def app(request: AppRequest) -> None:
+        await request.respond(SENTENCE * 1000, headers=TEXT)
+
+    async with RuntimeServer() as server, AppServer(app) as web, running_adapter(server.address, web.port, **ON):
+        answer = await answered(server, url_event(headers={"accept-encoding": "gzip, deflate, br"}))
+        assert answer["isBase64Encoded"] is True
+        assert isinstance(answer["body"], str)
+        assert brotli.decompress(b64decode(answer["body"])) == SENTENCE * 1000
+        assert answer["headers"] == {"content-type": "text/plain", "vary": "accept-encoding", "content-encoding": "br"}
+
+
+async def test_gzip_where_there_is_no_brotli(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def app(request: AppRequest) -> None:
+        await request.respond(SENTENCE, headers=TEXT)
+
+    monkeypatch.setattr(compression, "_brotli", lambda: None)
+    async with RuntimeServer() as server, AppServer(app) as web, running_adapter(server.address, web.port, **ON):
+        assert inflated(await answered(server, url_event(headers={"accept-encoding": "gzip, br"}))) == SENTENCE
+        answer = await answered(server, url_event(headers={"accept-encoding": "br"}), "request-2")
+        assert (answer["body"], answer["isBase64Encoded"]) == (SENTENCE.decode(), False)
+
+
 @pytest.mark.parametrize(
     ("accept", "headers", "body"),
     [
         pytest.param({}, TEXT, SENTENCE, id="not-asked-for"),
-        pytest.param({"accept-encoding": "br"}, TEXT, SENTENCE, id="brotli-alone"),
+        pytest.param({"accept-encoding": "br;q=0, deflate"}, TEXT, SENTENCE, id="neither"),
     ],
 )
 async def test_what_might_have_been_compressed_varies(accept: dict[str, str], headers: str, body: bytes) -> None:

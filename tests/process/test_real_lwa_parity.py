@@ -4,13 +4,14 @@ No platform is between: both poll a scripted Runtime API. Where they differ on p
 """
 
 import asyncio
+import gzip
 import os
 from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from gzip import decompress
 
+import brotli  # type: ignore[import-untyped]
 import orjson
 import pytest
 
@@ -23,6 +24,7 @@ from support.triggers import TRIGGERS, Reply, Trigger
 from support.web_adapter import need_web_adapter
 
 SENTENCE = b"Enough text that it is worth being compressed for whoever likes that"
+DECOMPRESS = {"gzip": gzip.decompress, "br": brotli.decompress}
 # Both put these on every request, with contents of their own; `host` is the event's or else the app's address.
 _OWN = {"x-amzn-lambda-context", "x-amzn-request-context", "host", "content-length"}
 
@@ -167,6 +169,10 @@ async def test_the_answer_is_the_same(trigger: Trigger, content_type: str) -> No
         "*",
         "gzip;q=2",
         "gzip;q=1.0",
+        "br",
+        "gzip, deflate, br",
+        "br;q=0.9, gzip",
+        "br;q=0.5, identity",
     ],
 )
 async def test_compression_by_what_the_client_takes(accept: str) -> None:
@@ -202,13 +208,14 @@ async def test_compression_by_length(length: int) -> None:
 
 
 async def assert_compressed_alike(event: bytes, reply: Reply) -> None:
-    """All but the bytes of gzip itself, which no two compressors have in common."""
+    """All but the compressed bytes themselves, which no two compressors have in common."""
     answers = [one.json for one in await both(event, reply, AWS_LWA_ENABLE_COMPRESSION="true")]
     for answer in answers:
         headers, body = answer["headers"], answer["body"]
         assert isinstance(headers, dict)
         assert isinstance(body, str)
-        if headers.get("content-encoding") == "gzip":
+        decompress = DECOMPRESS.get(str(headers.get("content-encoding")))
+        if decompress:
             answer["body"] = decompress(b64decode(body))
     assert answers[1] == answers[0]
 

@@ -7,11 +7,12 @@ from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import brotli  # type: ignore[import-untyped]
 import orjson
 import pytest
 
-from penstock_adapter.asgi_answer import MAX_BUFFERED_BYTES
 from penstock_adapter.asgi_types import Receive, Send
+from penstock_adapter.http_answer import MAX_BUFFERED_BYTES
 from support.asgi_calls import Desk, invocation
 from support.events import url_event
 from support.streams import within
@@ -143,6 +144,12 @@ class TestCompression:
         assert answer["headers"]["content-encoding"] == "gzip"
         assert "content-length" not in answer["headers"]
         assert gzip.decompress(b64decode(answer["body"])) == b"x" * (size // 2) + b"y" * (size - size // 2)
+
+    @pytest.mark.parametrize("size", [1000, 3_000_000], ids=["at-once", "in-a-thread"])
+    async def test_brotli(self, size: int) -> None:
+        answer = await self.answered(self.sending(size), "gzip, br")
+        assert answer["headers"]["content-encoding"] == "br"
+        assert brotli.decompress(b64decode(answer["body"])) == b"x" * (size // 2) + b"y" * (size - size // 2)
 
     async def test_who_does_not_accept_it_gets_it_plain(self) -> None:
         answer = await self.answered(self.sending(1000), "identity")

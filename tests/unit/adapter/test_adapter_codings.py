@@ -1,24 +1,26 @@
-"""What is compressed, what its headers become, and a body on its way through gzip."""
+"""Which coding a client gets, what is compressed, and what its headers become."""
 
-import asyncio
 import gzip
-import random
-from concurrent.futures import ThreadPoolExecutor
+import sys
+from pathlib import Path
 
+import brotli  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock_adapter.compression import (
-    INLINE_BYTES,
-    GzipBody,
-    accepts_gzip,
+    Coding,
+    choose_coding,
     compressed,
+    find_brotli,
     is_compressible,
+    new_compressor,
+    offered,
     varying,
 )
-from support.streams import within
 
+BOTH = (Coding.BROTLI, Coding.GZIP)
 TEXT = (b"content-type", b"text/plain")
 
 
@@ -53,12 +55,34 @@ TEXT = (b"content-type", b"text/plain")
     ],
 )
 def test_accept_encoding(accept: list[str], wanted: bool) -> None:
-    assert accepts_gzip(accept) is wanted
+    assert choose_coding(accept, (Coding.GZIP,)) == (Coding.GZIP if wanted else None)
+
+
+@pytest.mark.parametrize(
+    ("accept", "wanted"),
+    [
+        ([], None),
+        (["br"], "br"),
+        (["BR;q=0.1"], "br"),
+        (["gzip"], "gzip"),
+        (["gzip, deflate, br"], "br"),
+        (["gzip, br, identity"], "br"),
+        (["br;q=0.9, gzip"], "gzip"),
+        (["br;q=0.9, gzip;q=0.9, identity;q=0.9"], "br"),
+        (["br;q=0.9", "x-gzip;q=0.95"], "gzip"),
+        (["br;q=0, gzip;q=0.1"], "gzip"),
+        (["br;q=0.5, gzip;q=0.4, identity"], None),
+        (["br;q=x, gzip;q=0.4"], "gzip"),
+        (["*"], None),
+    ],
+)
+def test_the_one_that_is_liked_best_and_of_equals_brotli(accept: list[str], wanted: str | None) -> None:
+    assert choose_coding(accept, BOTH) == wanted
 
 
 @given(st.lists(st.text(st.sampled_from("gzip,;= q01.\txbr*é"), max_size=30), max_size=3))
 def test_any_accept_encoding_is_read(accept: list[str]) -> None:
-    accepts_gzip(accept)
+    choose_coding(accept, BOTH)
 
 
 @pytest.mark.parametrize(
@@ -96,79 +120,43 @@ def test_vary_is_told_once() -> None:
 
 def test_headers_of_what_is_compressed() -> None:
     headers = [TEXT, (b"content-length", b"99"), (b"accept-ranges", b"bytes"), (b"etag", b'"x"')]
-    encoded = (b"content-encoding", b"gzip")
-    assert compressed(headers) == [TEXT, (b"etag", b'"x"'), (b"vary", b"accept-encoding"), encoded]
+    for coding, name in ((Coding.GZIP, b"gzip"), (Coding.BROTLI, b"br")):
+        encoded = (b"content-encoding", name)
+        assert compressed(headers, coding) == [TEXT, (b"etag", b'"x"'), (b"vary", b"accept-encoding"), encoded]
 
 
-class Story:
-    """A body and what was told of it."""
-
-    def __init__(self, limit: int = 1 << 30) -> None:
-        self.went_on = asyncio.Event()
-        self.done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self.body = GzipBody(limit, self.went_on.set, self.done.set_result)
-
-
-@pytest.mark.parametrize("sizes", [[], [1], [INLINE_BYTES], [10] * 100], ids=str)
-async def test_little_is_done_there_and_then(sizes: list[int]) -> None:
-    story = Story()
-    for size in sizes:
-        story.body.add(b"x" * size)
-        assert not story.body.work()
-    story.body.end()
-    assert gzip.decompress(story.done.result()) == b"x" * sum(sizes)
-    assert not story.went_on.is_set()
+def test_both_codings_are_what_they_say() -> None:
+    assert offered() == BOTH
+    for coding, read in ((Coding.GZIP, gzip.decompress), (Coding.BROTLI, brotli.decompress)):
+        compressor = new_compressor(coding)
+        pieces = [compressor.process(b"one "), compressor.process(b"two"), compressor.finish()]
+        assert read(b"".join(pieces)) == b"one two"
 
 
-async def test_much_is_done_in_a_thread_and_the_rest_waits() -> None:
-    story = Story()
-    pieces = [random.Random(number).randbytes(INLINE_BYTES + 1) for number in range(5)]
-    for piece in pieces:
-        story.went_on.clear()
-        story.body.add(piece)
-        assert story.body.work()
-        assert story.body.work()
-        assert story.body.busy
-        await within(story.went_on.wait())
-        assert not story.body.busy
-    story.body.end()
-    body = await within(story.done)
-    assert gzip.decompress(body) == b"".join(pieces)
-    assert story.body.size == len(body)
+class TestPackage:
+    """Without this Python's own: a function's."""
 
+    @pytest.fixture(autouse=True)
+    def nowhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delitem(sys.modules, "brotli")
+        folder = str(Path(brotli.__file__).parent)
+        monkeypatch.setattr(sys, "path", [one for one in sys.path if one != folder])
 
-@pytest.mark.parametrize("rest", [0, 1, INLINE_BYTES + 1])
-async def test_the_end_comes_while_a_thread_works(rest: int) -> None:
-    story = Story()
-    story.body.add(b"a" * (INLINE_BYTES + 1))
-    assert story.body.work()
-    story.body.add(b"b" * rest)
-    story.body.end()
-    assert gzip.decompress(await within(story.done)) == b"a" * (INLINE_BYTES + 1) + b"b" * rest
-    assert not story.went_on.is_set()
+    def test_none(self, tmp_path: Path) -> None:
+        assert find_brotli([str(tmp_path), str(tmp_path / "nowhere")]) is None
 
+    def test_among_the_functions_files(self, tmp_path: Path) -> None:
+        before = list(sys.path)
+        (tmp_path / "brotli.py").write_text("class Compressor: pass\n")
+        assert find_brotli([str(tmp_path)]).Compressor.__module__ == "brotli"
+        assert sys.path == before
 
-async def test_past_the_limit_nothing_is_kept() -> None:
-    story = Story(limit=1000)
-    for number in range(20):
-        story.body.add(random.Random(number).randbytes(INLINE_BYTES))
-        if story.body.work():
-            await within(story.went_on.wait())
-            story.went_on.clear()
-    story.body.end()
-    assert len(await within(story.done)) <= 1000
-    assert 1000 < story.body.size < 4 * INLINE_BYTES
+    def test_for_another_version_of_python(self, tmp_path: Path) -> None:
+        before = list(sys.path)
+        (tmp_path / "brotli.py").write_text("import _brotli_of_another_python\n")
+        assert find_brotli([str(tmp_path)]) is None
+        assert sys.path == before
 
-
-async def test_nobody_is_told_of_what_was_dropped() -> None:
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))  # so that one ends after the other
-    story, later = Story(), Story()
-    story.body.add(b"x" * (INLINE_BYTES + 1))
-    assert story.body.work()
-    story.body.end()
-    story.body.drop()
-    later.body.add(b"x" * (INLINE_BYTES + 1))
-    later.body.end()
-    await within(later.done)
-    assert not story.body.busy
-    assert not story.done.done()
+    def test_a_module_of_the_apps(self, tmp_path: Path) -> None:
+        (tmp_path / "brotli.py").write_text("def compress_bread() -> None: ...\n")
+        assert find_brotli([str(tmp_path)]) is None
