@@ -7,9 +7,10 @@ What CPU time is lacking makes requests last longer, and they keep their slots.
 
 import random
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from math import sqrt
 from operator import mul
-from typing import Final
+from typing import Final, NamedTuple
 
 from penstock.model.throttles import ThrottleReason
 from penstock.simulate.chance import blocked, peak, poisson
@@ -29,6 +30,20 @@ def simulate_rates(plan: Plan, on_tick: Callable[[float], None] = lambda now: No
     return _Rates(plan).run(on_tick)
 
 
+class _Step(NamedTuple):
+    """`requests` that came, and `in_flight` at the end. `level` is what the most at a time is reckoned from, `at_once`
+    the most at the moment when several came together.
+    """
+
+    seconds: float
+    requests: int
+    refused: int
+    in_flight: float
+    cpu_s: float
+    level: float
+    at_once: float
+
+
 class _Rates:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -45,6 +60,9 @@ class _Rates:
         """CPU seconds that requests in flight wait for."""
         self._requests = 0
         self._refused = 0
+        # Then chance makes more of a step's requests fall together at some moment of it than its end shows. Where they
+        # last longer, what came by chance in each step is in its count.
+        self._fast = mean < self._step
 
     def run(self, on_tick: Callable[[float], None]) -> Result:
         self._control.begin()
@@ -66,77 +84,69 @@ class _Rates:
 
     def _tick(self, start: float, end: float) -> None:
         refused: Counter[ThrottleReason] = Counter()
-        requests, busy, worked, most, crowd = 0, 0.0, 0.0, 0.0, 0.0
-        step = self._step
+        steps: list[_Step] = []
         moment = start
         while moment < end - 1e-9:
             self._control.until(moment)
-            came, turned_away, in_flight, used, at_once = self._one_step(moment, min(step, end - moment))
-            requests += came
-            refused[self._control.refusing] += turned_away
-            busy += in_flight * step
-            worked += used
-            most, crowd = max(most, in_flight), max(crowd, at_once)
-            moment += step
-        self._close(end, end - start, requests, +refused, busy, worked, max(crowd, self._peak(most, end - start)))
+            seconds = min(self._step, end - moment)
+            step = self._one_step(moment, seconds)
+            steps.append(step)
+            refused[self._control.refusing] += step.refused
+            moment += seconds
+        self._close(end, end - start, steps, +refused)
 
-    def _one_step(self, moment: float, seconds: float) -> tuple[int, int, float, float, float]:
-        """Requests that came, that were refused, that were in flight, CPU seconds, and the most at one moment if many
-        came together.
-        """
+    def _one_step(self, moment: float, seconds: float) -> _Step:
         plan, ready = self._plan, len(self._control.cluster.ready)
         slots, capacity = ready * plan.slots, ready * plan.policy.vcpus * seconds
         cpu_s, mean = plan.profile.cpu_s, plan.profile.durations.mean
         still = sum(map(mul, self._taken, self._lasting[1:])) if self._taken else 0.0
         waiting = self._late / cpu_s if cpu_s else 0.0
-        came, share = 0, 0.0
         expected = plan.traffic.arrivals(moment, moment + seconds)
-        if expected > 0:
-            came = poisson(expected, self._chance)
-            new = expected * self._lasting[0]
-            offered = still + new
-            share = max((offered - slots) / new, blocked(offered, slots))
-            if cpu_s:
-                # Slots become free no faster than there is CPU for.
-                room = max(0.0, slots - self._in_flight - waiting) + capacity / cpu_s
-                share = max(share, 1 - room / expected)
-            share = min(1.0, share)
-        turned_away = came if share == 1 else min(came, poisson(came * share, self._chance))
+        came = poisson(expected, self._chance)
+        share = self._refusing(expected, still, waiting, slots, capacity)
+        refused = came if share == 1 else min(came, poisson(came * share, self._chance))
+        level = still + waiting + expected * (1 - share) * self._lasting[0]
         together = plan.traffic.together(moment, moment + seconds)
-        at_once = 0.0
-        if together:
-            fitting = min(together, max(0, int(slots - still - waiting)))
-            turned_away += together - fitting
-            at_once = still + waiting + fitting
-        taken = came + together - turned_away
+        fitting = min(together, max(0, int(slots - still - waiting)))
+        at_once = still + waiting + fitting if together else 0.0
+        taken = came - refused + fitting
         in_flight = self._in_flight = still + taken * self._lasting[0]
         self._taken.appendleft(taken)
         # What the requests in flight would use in this step, if there was CPU enough.
         wanted = in_flight * cpu_s / mean * seconds + self._late
         used = min(wanted, capacity)
         self._late = wanted - used
-        self._requests += came + together
-        self._refused += turned_away
-        return came + together, turned_away, min(slots, in_flight + waiting), used, at_once
+        in_flight = min(slots, in_flight + waiting)
+        return _Step(
+            seconds,
+            came + together,
+            refused + together - fitting,
+            in_flight,
+            used,
+            level if self._fast else in_flight,
+            at_once,
+        )
 
-    def _peak(self, in_flight: float, seconds: float) -> float:
-        return peak(in_flight, seconds / self._plan.profile.durations.mean, self._chance)
+    def _refusing(self, expected: float, still: float, waiting: float, slots: int, capacity: float) -> float:
+        """The share of the requests that come one by one that is refused."""
+        if expected <= 0:
+            return 0.0
+        new = expected * self._lasting[0]
+        share = max((still + new - slots) / new, blocked(still + new, slots))
+        if self._plan.profile.cpu_s:
+            # Slots become free no faster than there is CPU for.
+            room = max(0.0, slots - self._in_flight - waiting) + capacity / self._plan.profile.cpu_s
+            share = max(share, 1 - room / expected)
+        return min(1.0, share)
 
-    def _close(
-        self,
-        now: float,
-        seconds: float,
-        requests: int,
-        refused: Counter[ThrottleReason],
-        busy: float,
-        worked: float,
-        most: float,
-    ) -> None:
+    def _close(self, now: float, seconds: float, steps: Sequence[_Step], refused: Counter[ThrottleReason]) -> None:
         control, cluster = self._control, self._control.cluster
-        slots = len(cluster.ready) * self._plan.slots
-        # Who was refused found all slots in use.
-        most = slots if refused else min(most, slots)
-        in_flight, cpu = busy / seconds, worked / seconds
+        requests = sum(one.requests for one in steps)
+        self._requests += requests
+        self._refused += refused.total()
+        in_flight = sum(one.in_flight * one.seconds for one in steps) / seconds
+        cpu = sum(one.cpu_s for one in steps) / seconds
+        most = self._most(steps, seconds, len(cluster.ready) * self._plan.slots, any_refused=bool(refused))
         sample = even_sample(
             self._plan,
             len(cluster.ready),
@@ -144,11 +154,25 @@ class _Rates:
             refused.total(),
             in_flight=in_flight,
             peak=most,
+            often=most if refused else min(most, self._often(steps)),
             cpu=cpu,
         )
         control.note(now, seconds, requests=requests, refused=refused, in_flight=in_flight, peak=round(most), cpu=cpu)
         for environment in control.decide(sample, now):
             cluster.gone_at(environment, now + self._tail)
+
+    def _often(self, steps: Sequence[_Step]) -> float:
+        level = max(one.level for one in steps)
+        return level + sqrt(level) if self._fast else level
+
+    def _most(self, steps: Sequence[_Step], seconds: float, slots: int, *, any_refused: bool) -> float:
+        """The most in flight at one moment. Who was refused found all slots in use."""
+        if any_refused:
+            return slots
+        most = max(one.level for one in steps)
+        if self._fast:
+            most = peak(most, seconds / self._plan.profile.durations.mean, self._chance)
+        return min(slots, max(most, *(one.at_once for one in steps)))
 
 
 def lasting(plan: Plan, step: float) -> list[float]:
