@@ -125,7 +125,7 @@ def read_options(environ: Mapping[str, str]) -> Options:
         log_level=environ.get("AWS_LAMBDA_LOG_LEVEL") or environ.get("RUST_LOG") or "INFO",
         log_as_json=environ.get("AWS_LAMBDA_LOG_FORMAT", "").lower() == "json",
         polls_ahead=environ.get("PENSTOCK_POLLS_AHEAD") == "1",
-        linked=environ.get("PENSTOCK_LINK") == "1",
+        linked=environ.get("PENSTOCK_LINK") == "1" and not proxy,  # which is there to see what passes
         uvicorn_hook=_read_hook(read),
     )
     if _is_strict(read) and read.wrong:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from penstock.runtime_api.bandwidth import Bandwidth
 from penstock_adapter import link_client
 from penstock_adapter.app_interface import as_asgi
 from penstock_adapter.asgi_exchange import AsgiMode
@@ -150,6 +151,39 @@ async def test_a_platform_that_comes_back_is_linked_again() -> None:
         await door.slots(SLOTS)
         assert len(door.links) == 1
         server.close()
+
+
+async def test_an_answer_that_is_never_taken_costs_one_slot() -> None:
+    """`--fault stall-worker`, whatever the form of the answer."""
+    async with ApisDoor() as door, in_process(door.address):
+        await door.slots(SLOTS)
+        await ask_all(door, 1)
+        door.apis.stall("stalled")
+        stalled = door.invoke(url_event(path="/whole"), "stalled", timeout_s=1)
+        assert (await stalled.failure()).error_type == "Sandbox.Timedout"
+        for number in range(5):
+            await door.slots(SLOTS - 1)
+            assert (await door.invoke(url_event(path="/whole"), f"other-{number}").result()).endswith("/whole")
+        assert door.apis.runtime.idle == SLOTS - 1
+
+
+async def test_streams_are_paced_each_for_itself() -> None:
+    """As `--bandwidth aws` does: what is beyond the burst comes at a rate, and holds up nobody else."""
+    beyond = 0.5
+    bandwidth = Bandwidth(burst=len(LARGE_BODY) // 2, rate=int(len(LARGE_BODY) // 2 / beyond))
+    async with ApisDoor(bandwidth) as door, in_process(door.address):
+        await door.slots(SLOTS)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        paced = [door.invoke(url_event(path="/large"), f"large-{number}") for number in range(3)]
+        quick = door.invoke(url_event(path="/whole"), "quick")
+        assert (await quick.result()).endswith("/whole")
+        assert not any(sink.over for sink in paced)
+        for sink in paced:
+            await within(sink.ended.wait())
+            assert sink.body.partition(bytes(8))[2] == EXPECTED["/large"]
+        assert loop.time() - began > beyond * 0.6
+        await door.slots(SLOTS)
 
 
 # --- where no link is made ---

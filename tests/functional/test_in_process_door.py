@@ -97,6 +97,34 @@ async def test_a_client_that_reads_slowly_holds_the_app_up() -> None:
         assert len(await within(line.body())) == total
 
 
+async def test_a_client_that_does_not_read_holds_up_its_own_stream_alone() -> None:
+    """All streams share one link."""
+    sent: dict[str, int] = {}
+    total = 32 * 1024 * 1024
+
+    async def app(scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        await send(start())
+        path = scope["path"]
+        sent[path] = 0
+        while sent[path] < total:
+            await send(body(b"x" * 65536, more=True))
+            sent[path] += 65536
+        await send(body())
+
+    async with AppRig(app) as rig:
+        stuck = (await rig.url.client(receive_buffer=65536)).send(get("/stuck"))
+        await stuck.head()
+        for number in range(3):
+            quick = (await rig.url.client()).send(get(f"/quick-{number}"))
+            await quick.head()
+            assert len(await within(quick.body())) == total
+        assert 0 < sent["/stuck"] < total / 2
+        assert len(await within(stuck.body())) == total
+        assert rig.log == ""
+
+
 async def test_an_invocation_that_times_out_disconnects_the_app() -> None:
     heard: list[str] = []
 

@@ -8,6 +8,7 @@ from typing import Self
 from penstock.cli.clock import LoopClock
 from penstock.environment.apis import EnvironmentApis
 from penstock.model.invocation import Invocation
+from penstock.runtime_api.bandwidth import Bandwidth
 from penstock.runtime_api.running import Outcome
 from penstock.wire.http_server import HttpConnection
 from penstock.wire.listener import bind
@@ -23,7 +24,7 @@ from support.url_rig import until
 class ApisDoor:
     """`outcomes` tells how each invocation ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, bandwidth: Bandwidth | None = None) -> None:
         self._clock = LoopClock(asyncio.get_running_loop())
         self.outcomes: list[tuple[str, str]] = []
         self.apis = EnvironmentApis(
@@ -34,6 +35,7 @@ class ApisDoor:
             on_change=lambda: None,
             on_error=lambda *_: None,
             open_socket=no_network,
+            bandwidth=bandwidth,
         )
         self._sock = bind("127.0.0.1", 0)
         self.port = int(self._sock.getsockname()[1])

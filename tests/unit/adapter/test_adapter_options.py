@@ -133,6 +133,10 @@ class TestDefaults:
         assert (found.runtime_api.netloc, found.runtime_api.base) == ("127.0.0.1:9002", "/x")
         assert found.extensions_api.netloc == "127.0.0.1:9001"
 
+    def test_what_is_there_to_see_requests_is_not_passed_by(self) -> None:
+        assert options(PENSTOCK_LINK="1").linked
+        assert not options(PENSTOCK_LINK="1", AWS_LWA_LAMBDA_RUNTIME_API_PROXY="http://127.0.0.1:9002").linked
+
     def test_snap_start_keeps_no_connection(self) -> None:
         assert options(AWS_LAMBDA_INITIALIZATION_TYPE="snap-start").pool_idle_s == 0
 
