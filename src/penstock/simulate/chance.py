@@ -33,6 +33,29 @@ def peak(mean: float, looks: float, chance: random.Random) -> float:
     return _poisson_quantile(mean, share)
 
 
+def most_of_each(level: float, spread: float, count: int, looks: float) -> float:
+    """The sum of what each of `count` environments has most at one of `looks` moments. Together they have `level` at
+    each of them, with that standard deviation, and a router that evens out: all have as many, or one more.
+    """
+    if level <= 0 or not count:
+        return 0.0
+    number = max(0, int((level - 6 * spread) / count))
+    sum_of_all = float(number * count)
+    while number * count < level + 6 * spread:
+        more = _excess(number * count, level, spread) - _excess((number + 1) * count, level, spread)
+        sum_of_all += count * (1 - max(0.0, 1 - more / count) ** max(1.0, looks))
+        number += 1
+    return sum_of_all
+
+
+def _excess(bound: float, level: float, spread: float) -> float:
+    """How far above `bound` it is on average, counting 0 where it is below."""
+    if spread <= 0:
+        return max(0.0, level - bound)
+    z = (bound - level) / spread
+    return spread * (math.exp(-z * z / 2) / _ROOT_2_PI - z * _NORMAL.cdf(-z))
+
+
 def _poisson_quantile(mean: float, share: float) -> int:
     count, term = 0, math.exp(-mean)
     below = term

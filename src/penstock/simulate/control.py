@@ -46,17 +46,15 @@ class EvenSample(Sample):
 
 
 def even_sample(
-    plan: Plan, count: int, starting: int, throttles: int, *, in_flight: float, peak: float, often: float, cpu: float
+    plan: Plan, count: int, starting: int, throttles: int, *, in_flight: float, peaks: float, cpu: float
 ) -> Sample:
-    """`in_flight`, `peak` and `cpu` of all together; `often` is how many are in flight time and again. Then every
-    environment has its share of those at some moment, rounded up; the peak need not have met all of them.
-    """
+    """`in_flight`, `peaks` and `cpu` of all together; `peaks` is the sum of the most that each had at some moment."""
     if not count:
         return Sample((), starting, throttles)
-    each = min(plan.slots, ceil(round(often / count, 6)))
+    each = min(plan.slots, ceil(round(peaks / count, 6)))
     memory = plan.profile.memory(each, plan.size.memory_mib)
     one = EnvironmentSample(plan.slots, round(in_flight / count), each, cpu / count, memory)
-    return EvenSample((one,), starting, throttles, count, max(each * count, ceil(round(peak, 6))))
+    return EvenSample((one,), starting, throttles, count, min(plan.slots * count, ceil(round(peaks, 6))))
 
 
 class Control:
@@ -91,7 +89,7 @@ class Control:
         in_flight = min(wanted, slots)
         cpu = min(rps * self.plan.profile.cpu_s, count * self.plan.policy.vcpus)
         refused = ceil(wanted - slots) if wanted > slots else 0
-        return even_sample(self.plan, count, 0, refused, in_flight=in_flight, peak=in_flight, often=in_flight, cpu=cpu)
+        return even_sample(self.plan, count, 0, refused, in_flight=in_flight, peaks=in_flight, cpu=cpu)
 
     def until(self, now: float) -> tuple[str, ...]:
         """Environments that came up."""
