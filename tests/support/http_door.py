@@ -42,10 +42,10 @@ class Recorded(Discard):
 
 
 class Door:
-    def __init__(self, *, at_once: bool = False, **settings: int) -> None:
+    def __init__(self, *, at_once: bool = False, max_header_bytes: int = 64 * 1024) -> None:
         self.exchanges: list[Recorded] = []
         self._at_once = at_once
-        self.peer = Peer(self._open, **settings)
+        self.peer = Peer(self._open, max_header_bytes)
 
     def _open(self, connection: HttpConnection) -> Exchange:
         exchange = AtOnce(connection) if self._at_once else Recorded(connection)
