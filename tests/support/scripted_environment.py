@@ -95,6 +95,9 @@ class ScriptedMemory:
     def start(self, top: int, tmp_bytes: int) -> None:
         pass
 
+    def give_way(self) -> None:
+        pass
+
     def is_over(self) -> bool:
         return self.over
 
