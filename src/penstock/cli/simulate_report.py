@@ -13,7 +13,7 @@ from penstock.model.throttles import ThrottleReason
 from penstock.simulate.cost import Comparison, MonthlyCost
 from penstock.simulate.plan import Plan
 from penstock.simulate.record import Result, Tick, thinned
-from penstock.simulate.sweep import Row, point_of
+from penstock.simulate.sweep import Point, Row, point_of
 from penstock.simulate.units import show_duration
 
 _MOST_ROWS: Final = 24
@@ -103,26 +103,45 @@ def print_sweep(console: Console, plan: Plan, rows: list[Row], allowed: float) -
     """`rows` are ranked; the template's own is shown wherever it stands."""
     own = point_of(plan)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    names = ("MaxVCpuCount", "concurrency", "target CPU", "USD a month", "refused", "instances", "CPU")
-    table.add_column("")
-    for name in names:
-        table.add_column(name, justify="right")
+    for name in ("", "max vCPU", "concurrency", "target", "USD a month", "refused", "instances", "CPU", ""):
+        table.add_column(name, justify="right", no_wrap=True)
     for number, row in enumerate(rows, 1):
         if number > _MOST_POINTS and row.point != own:
             continue
-        good = row.refused <= allowed
         table.add_row(
-            f"{number}{' (yours)' if row.point == own else ''}",
-            f"{row.point.max_vcpus:,}",
-            str(row.point.concurrency),
-            f"{row.point.target_cpu:g} %",
-            f"{row.cost.managed.total:,.2f}",
-            f"{row.refused:.3%}" if row.refused else "-",
-            f"{row.most_instances:,}",
-            f"{row.utilization:.0%}",
-            style=("bold " if row.point == own else "") + ("" if good else "red"),
+            str(number),
+            *_row_cells(row),
+            "yours" if row.point == own else "",
+            style=("bold " if row.point == own else "") + ("" if row.refused <= allowed else "red"),
         )
     console.print("\nOther settings, the cheapest without throttles first", style="bold")
     console.print(table)
+    console.print(_advice(rows, own, allowed), highlight=False)
     if len(rows) > _MOST_POINTS:
         console.print(f"{len(rows)} settings were tried; --json has them all", style="dim")
+
+
+def _row_cells(row: Row) -> tuple[str, ...]:
+    return (
+        f"{row.point.max_vcpus:,}",
+        f"{row.point.concurrency:,}",
+        f"{row.point.target_cpu:g} %",
+        f"{row.cost.managed.total:,.2f}",
+        f"{row.refused:.3%}" if row.refused else "-",
+        f"{row.most_instances:,}",
+        f"{row.utilization:.0%}",
+    )
+
+
+def _advice(rows: list[Row], own: Point, allowed: float) -> str:
+    best = rows[0]
+    mine = next(row for row in rows if row.point == own)
+    if best.refused > allowed:
+        return "All of them refuse too much: allow more vCPUs with --sweep-max-vcpu."
+    if best.point == own or (mine.refused <= allowed and mine.cost.managed.total <= best.cost.managed.total):
+        return "Yours is the best of them."
+    vcpus, slots, target = best.point
+    saved = mine.cost.managed.total - best.cost.managed.total
+    less = f"{saved:,.2f} USD a month less" if saved > 0 else f"{-saved:,.2f} USD a month more"
+    refusing = f", and refuses {best.refused:.3%} instead of {mine.refused:.3%}" if mine.refused > allowed else ""
+    return f"MaxVCpuCount {vcpus}, concurrency {slots} and target {target:g} % CPU cost {less} than yours{refusing}."
