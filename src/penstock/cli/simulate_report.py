@@ -137,7 +137,7 @@ def _advice(rows: list[Row], own: Point, allowed: float) -> str:
     best = rows[0]
     mine = next(row for row in rows if row.point == own)
     if best.refused > allowed:
-        return "All of them refuse too much: allow more vCPUs with --sweep-max-vcpu."
+        return f"None of them serves enough (--allow-throttles); the first refuses least, {best.refused:.3%}."
     if best.point == own or (mine.refused <= allowed and mine.cost.managed.total <= best.cost.managed.total):
         return "Yours is the best of them."
     vcpus, slots, target = best.point

