@@ -164,8 +164,8 @@ class LambdaApi:
         provider = self._find_capacity_provider(call)
         there = [one for one in self._registry.functions if one.function.capacity_provider.arn == provider.arn]
         taken, marker = page(there, lambda one: one.function.name, call.query, MAX_ITEMS)
-        versions = [{"FunctionArn": _version_arn(one), "State": self._state(one)} for one in taken]
-        return {"CapacityProviderArn": provider.arn} | _paged("FunctionVersions", versions, marker)
+        versions: list[Shape] = [{"FunctionArn": _version_arn(one), "State": self._state(one)} for one in taken]
+        return _paged("FunctionVersions", versions, marker) | {"CapacityProviderArn": provider.arn}
 
     # --- scaling ---
 
