@@ -13,6 +13,7 @@ import pytest
 from support.calls import Reply
 from support.gate import Gate
 from support.projects import Project, Shape, make_project
+from support.sandbox_rig import need_namespaces
 from support.up import Held, Up, command, eventually, running, shared_cache
 
 SLOTS = 2
@@ -166,6 +167,23 @@ def test_a_rotated_instance_cuts_nothing(up: Up, gate: Gate, project: Project, c
         up.wait_for("instance", state="Terminated", instance=instance)
     assert len(replies) > 10
     assert {reply.status for reply in replies} == {200}
+
+
+def test_a_refusal_while_tmp_is_full_is_one_for_want_of_disk(project: Project, gate: Gate, cache: Path) -> None:
+    need_namespaces()
+    flags = ("--fault", "fill-tmp@ready", "--max-environments", "1")
+    with running(project, cache, *flags, environments=1, scaling=True) as up:
+        up.wait_for("fault", effect="/tmp is full")
+        held = fill(up, gate, SLOTS)
+
+        def told() -> bool:
+            assert up.get("/").status == 429
+            return bool(Status(project, cache).function["metrics"]["DiskThrottles"])
+
+        eventually(told, "a refusal for want of disk")
+        up.wait_for("request", note="every environment is busy, one has no room left in /tmp")
+        for one in held:
+            one.release()
 
 
 def test_nobody_there_to_ask(project: Project, cache: Path) -> None:

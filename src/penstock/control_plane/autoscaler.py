@@ -28,6 +28,10 @@ from penstock.scaler import (
 LOCAL_MAX_ENVIRONMENTS: Final = 32
 
 
+# The share of /tmp below which an environment counts as short of disk (assumed).
+FULL_DISK: Final = 0.01
+
+
 @dataclass(frozen=True, slots=True)
 class ScalingEvent:
     """A function gets more or fewer environments."""
@@ -95,7 +99,8 @@ class Autoscaler:
     def tick(self, now: float) -> None:
         """Decide, and have it done."""
         sample = self.sample()
-        self.router.refusing = throttle_reason(sample.environments, self.policy.vcpus)
+        disk_full = any(self._has_full_disk(one) for one in self.fleet.environments)
+        self.router.refusing = throttle_reason(sample.environments, self.policy.vcpus, disk_full=disk_full)
         self.last = decision = decide(self.policy, self._state, sample, now)
         self._state = decision.state
         before = self.fleet.ready + self.fleet.coming
@@ -111,6 +116,10 @@ class Autoscaler:
         if measured is None:
             return EnvironmentSample(environment.slots, in_flight, peak)
         return EnvironmentSample(environment.slots, in_flight, peak, measured.cpu, measured.memory)
+
+    def _has_full_disk(self, environment: Environment) -> bool:
+        measured = self._usage.of(environment.environment_id)
+        return measured is not None and measured.tmp_free is not None and measured.tmp_free < FULL_DISK
 
     def _launched(self, worked: bool) -> None:
         if worked:

@@ -14,11 +14,14 @@ INTERVAL_S: Final = 1.0
 
 
 class Measured(NamedTuple):
-    """`cpu` in vCPUs, on average since the look before; `memory_bytes` now. `memory` is its share of MemorySize."""
+    """`cpu` in vCPUs, on average since the look before; `memory_bytes` now. `memory` is its share of MemorySize, and
+    `tmp_free` the share of /tmp that is free, None where that cannot be told.
+    """
 
     cpu: float
     memory_bytes: int
     memory: float
+    tmp_free: float | None = None
 
 
 class UsageWatch:
@@ -40,7 +43,7 @@ class UsageWatch:
         now = self._clock.monotonic()
         before, self._before = self._before, {}
         measured: dict[str, Measured] = {}
-        for (environment, memory_mib), usage in zip(there, found, strict=True):
+        for (environment, memory_mib), (usage, tmp_free) in zip(there, found, strict=True):
             name = environment.environment_id
             if usage is None:
                 continue
@@ -48,9 +51,10 @@ class UsageWatch:
             if name in before and now > before[name][0]:
                 at, last = before[name]
                 cpu = max(0.0, usage.cpu_s - last.cpu_s) / (now - at)
-                measured[name] = Measured(cpu, usage.memory_bytes, usage.memory_bytes / (memory_mib * MIB))
+                memory = usage.memory_bytes / (memory_mib * MIB)
+                measured[name] = Measured(cpu, usage.memory_bytes, memory, tmp_free)
         self._measured = measured
 
 
-def _read(environments: Iterable[Environment]) -> list[Usage | None]:
-    return [environment.usage() for environment in environments]
+def _read(environments: Iterable[Environment]) -> list[tuple[Usage | None, float | None]]:
+    return [(environment.usage(), environment.tmp_free()) for environment in environments]

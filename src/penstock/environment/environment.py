@@ -105,6 +105,10 @@ class Environment:
         """What its processes hold and have worked; None when that cannot be read. May take milliseconds."""
         return self._processes.usage()
 
+    def tmp_free(self) -> float | None:
+        """The share of /tmp that is free; None where that cannot be told."""
+        return self._processes.tmp_free()
+
     def _make_faults(self, plan: FaultPlan) -> FaultInjector:
         def tell(fault: Fault, effect: str) -> None:
             self.log.platform("penstock.fault", records.fault(fault.text, effect))

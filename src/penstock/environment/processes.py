@@ -61,6 +61,7 @@ class EnvironmentProcesses:
         self._places: Mapping[str, str] = {}
         self._outputs: list[LineReader] = []
         self._running: set[str] = set()
+        self._inside = 0  # pid of the process started last, by which the environment's files are seen
         self._ended = asyncio.Event()
 
     async def open_sandbox(self, log_stream: str) -> socket.socket:
@@ -149,7 +150,7 @@ class EnvironmentProcesses:
         output, reader = await open_output(functools.partial(self._on_line, kind))
         self._outputs.append(reader)
         try:
-            await self._sandbox.spawn(
+            self._inside = await self._sandbox.spawn(
                 name,
                 [self._here(part) for part in command],
                 variables,
@@ -218,6 +219,16 @@ class EnvironmentProcesses:
     def usage(self) -> Usage | None:
         """What all processes together hold and have worked; None when that cannot be read. May take milliseconds."""
         return self._memory.usage() if self._memory else None
+
+    def tmp_free(self) -> float | None:
+        """The share of /tmp that is free, from 0 to 1; None where it is the machine's own, or cannot be read."""
+        if self._sandbox is None or not self._sandbox.features.mounts or not self._inside:
+            return None
+        try:
+            found = os.statvfs(f"/proc/{self._inside}/root/tmp")
+        except OSError:
+            return None
+        return found.f_bavail / found.f_blocks if found.f_blocks else None
 
     @property
     def running(self) -> frozenset[str]:
