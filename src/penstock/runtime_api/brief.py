@@ -38,22 +38,28 @@ def brief_event(invocation: Invocation, attempt_id: str, event: bytes) -> bytes 
 class BriefConnection(HttpConnection):
     """A connection on a link: a brief answer stands for `/response`, its whole body, and the poll it has had before.
 
-    That it was taken is said by the next event alone; that it was not, in the long form.
+    That it was taken is said by the next event alone, if that is brief as well; that it was not, in the long form.
     """
 
-    __slots__ = ("_accepted", "_in_brief")
+    __slots__ = ("_accepted", "_in_brief", "_owed")
 
     def __init__(self, *how: Any) -> None:
         super().__init__(*how)
         self._in_brief = False
         self._accepted = False  # so says what was answered last
+        self._owed = False  # that an answer was taken is still to be said
 
     def respond(self, response: bytes) -> None:
         self._accepted = response is ACCEPTED
         if self._in_brief and self._accepted:
+            self._owed = True
             self.finish()
-        else:
-            super().respond(response)
+            return
+        if self._owed:
+            self._owed = False
+            if response[0]:  # what is not brief does not say it
+                response = ACCEPTED + response
+        super().respond(response)
 
     def hold_answers(self) -> None:
         """A refusal needs a parser, for which an event in the brief form must not come in the same piece."""
