@@ -44,9 +44,7 @@ class Store:
         self._db = sqlite3.connect(self._folder / "state.sqlite", isolation_level=None, timeout=0)
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute(
-            "PRAGMA synchronous=NORMAL"
-        )  # enough when the process is killed; a power cut may lose the last
+        self._db.execute("PRAGMA synchronous=NORMAL")
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found not in (0, _SCHEMA_VERSION):
             raise sqlite3.DatabaseError(f"was written by another version of Penstock (schema {found})")
