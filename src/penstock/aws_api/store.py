@@ -8,6 +8,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,6 +103,12 @@ class Table:
         sql = 'SELECT key, value FROM item WHERE "table"=? AND key>=? AND substr(key, 1, ?)=? ORDER BY key'
         rows = self._db.execute(sql, (self._name, prefix, len(prefix), prefix))
         return [(key, orjson.loads(value)) for key, value in rows]
+
+    def page(self, prefix: str, after: str, limit: int) -> list[tuple[str, Any]]:
+        """At most `limit` of them, from the first key beyond `after` on; the others are not read."""
+        sql = 'SELECT key, value FROM item WHERE "table"=? AND key>=? AND key<>? ORDER BY key LIMIT ?'
+        rows = self._db.execute(sql, (self._name, max(prefix, after), after, limit))
+        return [(key, orjson.loads(value)) for key, value in takewhile(lambda row: row[0].startswith(prefix), rows)]
 
     def __contains__(self, key: object) -> bool:
         sql = 'SELECT 1 FROM item WHERE "table"=? AND key=?'
