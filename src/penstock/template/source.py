@@ -91,7 +91,11 @@ class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  
 
 def read_source(file: Path) -> Source:
     """Read a template file. Raises UserError with the line when it cannot be read or is not YAML or JSON."""
-    text = _read_text(file)
+    return source_of(_read_text(file), file)
+
+
+def source_of(text: str, file: Path) -> Source:
+    """As `read_source`, for a text that was not read from a file; errors name `file` all the same."""
     if text.lstrip().startswith("{"):
         # JSON may be indented with tabs, which YAML refuses; inside JSON strings a raw tab is not legal.
         text = text.replace("\t", " ")

@@ -93,7 +93,16 @@ def _needs_code(source: Source, logical_id: str) -> None:
         raise UserError(f"{logical_id}: CodeUri is missing: name the folder that holds the function's code", place)
 
 
-def _translate(source: Source, template: Map, values: Mapping[str, str], region: str) -> Map:
+class TransformError(UserError):
+    """The translator's refusal. `causes` are its own words, one for each error it found."""
+
+    def __init__(self, causes: tuple[str, ...], place: Place | None = None) -> None:
+        super().__init__(causes[0], place)
+        self.causes = causes
+
+
+def translate(template: Map, values: Mapping[str, str], region: str) -> Map:
+    """The whole of `template`, which is changed, as CloudFormation has it. Raises TransformError without a place."""
     logging.getLogger("samtranslator").setLevel(logging.CRITICAL)
     from samtranslator.model.exceptions import InvalidDocumentException  # type: ignore[import-untyped]
     from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
@@ -102,13 +111,22 @@ def _translate(source: Source, template: Map, values: Mapping[str, str], region:
     try:
         # An unknown managed policy name is passed on as an ARN under `aws:policy/`, so the map may be empty.
         translator = Translator({}, Parser(), boto_session=_Session(region))
-        result: Map = translator.translate(template, values)["Resources"]
+        result: Map = translator.translate(template, values)
     except InvalidDocumentException as error:
-        raise _Refusal(source, error.causes[0].message).error() from None
+        raise TransformError(tuple(one_line(cause.message) for cause in error.causes)) from None
+    return result
+
+
+def _translate(source: Source, template: Map, values: Mapping[str, str], region: str) -> Map:
+    try:
+        result = translate(template, values, region)["Resources"]
+    except TransformError as error:
+        raise _Refusal(source, error.message).error() from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # The translator trips over some malformed input instead of refusing it.
         detail = one_line(f"{type(error).__name__}: {error}")
         raise UserError(f"aws-sam-translator cannot read this template: {detail}", source.place()) from None
+    assert isinstance(result, dict)
     return result
 
 
