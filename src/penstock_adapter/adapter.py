@@ -3,14 +3,19 @@
 import asyncio
 import socket
 from collections.abc import Coroutine
+from functools import partial
 
+from penstock_adapter.app_connection import AppPool
+from penstock_adapter.app_post import post_empty
 from penstock_adapter.extension import stay_registered
+from penstock_adapter.init_error import InitError, report_init_error
 from penstock_adapter.options import Options
 from penstock_adapter.output import Output
 from penstock_adapter.proxy import Proxy
 from penstock_adapter.readiness import ASYNC_INIT_S, wait_until_ready
 from penstock_adapter.registration import RegistrationError
 from penstock_adapter.runtime_client import RuntimeClient
+from penstock_adapter.snapstart import pass_snapshot
 from penstock_adapter.standby import StandBy
 
 
@@ -99,6 +104,8 @@ class Adapter:
             await self._stand_by.until_ours(lambda: self._spawn(self._await_app()), timeout_s)
         else:
             await asyncio.wait({self._spawn(self._await_app())}, timeout=timeout_s)
+        if self._options.snap_start and not await self._pass_snapshot():
+            return
         if not self._stopping:
             self._started = True
             self._client.start()
@@ -111,6 +118,21 @@ class Adapter:
             self._fail(f"the app was not ready within {check.timeout_s} seconds")
             return
         self._proxy.app_is_ready()
+
+    async def _pass_snapshot(self) -> bool:
+        """Whether this is a restored environment with a working app; if not, the end has begun."""
+        if self._exit is None or self._exit.done():  # the app never became ready
+            return False
+        options = self._options
+        app = options.app
+        ready = partial(wait_until_ready, app.host, options.readiness, self._output)
+        try:
+            await pass_snapshot(options, lambda path: post_empty(AppPool(app, 0.0), app, path), ready)
+        except InitError as error:
+            await asyncio.to_thread(report_init_error, error, options.runtime_api, self._output)
+            self._finish(1)
+            return False
+        return True
 
     def _fail(self, reason: str) -> None:
         if not self._stopping and self._exit is not None and not self._exit.done():

@@ -7,6 +7,7 @@ from typing import Final
 from penstock_adapter.asgi_call import AsgiCall
 from penstock_adapter.asgi_scope import ScopeMaker
 from penstock_adapter.asgi_types import App, Message, Receive, Send
+from penstock_adapter.forbidden import forbid
 from penstock_adapter.http_event import EventError, load_event, read_request
 from penstock_adapter.invocation import Invocation, env_config
 from penstock_adapter.lambda_context import LambdaContext
@@ -73,6 +74,9 @@ class AsgiExchange:
             request = read_request(event, invocation, mode.options.rules, mode.config)
         except EventError as error:
             slot.post_error(BAD_EVENT, str(error))
+            return
+        if mode.options.hooks.covers(request.target):
+            forbid(slot, request, streaming=mode.streaming)
             return
         scope = mode.scopes.scope(request)
         scope["aws.event"] = event

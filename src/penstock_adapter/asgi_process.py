@@ -14,6 +14,8 @@ from typing import Any, Final
 from penstock_adapter.app_errors import exit_code
 from penstock_adapter.app_interface import as_asgi
 from penstock_adapter.asgi_exchange import AsgiMode
+from penstock_adapter.asgi_post import post_empty
+from penstock_adapter.asgi_scope import ScopeMaker
 from penstock_adapter.asgi_types import App
 from penstock_adapter.endpoint import Endpoint, OptionError
 from penstock_adapter.event_loop import new_event_loop
@@ -25,6 +27,7 @@ from penstock_adapter.options import Options, read_options
 from penstock_adapter.output import Output
 from penstock_adapter.request_context import name_in_log_records, set_up_logging
 from penstock_adapter.runtime_client import RuntimeClient
+from penstock_adapter.snapstart import pass_snapshot
 from penstock_adapter.stall_watch import DEFAULT_STALL_S, StallWatch
 
 # Between SIGTERM and SIGKILL the runtime has 300 ms, or 500 ms with internal extensions alone; the whole shutdown has
@@ -71,6 +74,10 @@ def _stall_s(environ: Mapping[str, str], output: Output) -> float:
     return DEFAULT_STALL_S
 
 
+async def _at_once() -> None:
+    """Ready."""
+
+
 def _leave_within(seconds: float, code: int) -> None:
     def leave() -> None:
         sys.stdout.flush()
@@ -93,6 +100,7 @@ class AsgiProcess:
         self._client: RuntimeClient | None = None
         self._ended: asyncio.Future[int] | None = None
         self._stopping = False
+        self._started = False
 
     async def run(self, registration: socket.socket | None) -> int:
         """Works until stopped; returns the exit code: 0 after `stop`, 1 when init fails or the platform is lost, the
@@ -109,10 +117,11 @@ class AsgiProcess:
         try:
             app = self._load()
             lifespan = Lifespan(app, self._output.error)
-            starting = loop.create_task(self._start(lifespan, registered))
+            starting = loop.create_task(self._start(app, lifespan, registered))
             waited: set[asyncio.Future[Any]] = {starting, self._ended}
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            if not starting.done():  # told to stop before there was anything to stop
+            if not starting.done():  # told to stop before the first poll
+                await self._break_off(starting, lifespan)
                 return self._ended.result()
             starting.result()
             return await self._serve(app, lifespan)
@@ -134,9 +143,28 @@ class AsgiProcess:
         client.drain(lambda: self._end(0))
         asyncio.get_running_loop().call_later(DRAIN_S, self._end, 0)
 
-    async def _start(self, lifespan: Lifespan, registered: asyncio.Event) -> None:
+    async def _start(self, app: App, lifespan: Lifespan, registered: asyncio.Event) -> None:
         await lifespan.startup()
+        self._started = True
         await registered.wait()  # internal extensions may register until the first poll
+        if self._options.snap_start:
+            try:
+                await self._pass_snapshot(app, lifespan)
+            except InitError:
+                await self._shut_down(lifespan)
+                raise
+
+    async def _pass_snapshot(self, app: App, lifespan: Lifespan) -> None:
+        options = self._options
+        scopes = ScopeMaker(options.rules.base_path, options.app.netloc, lifespan.state)
+        # There is no port, and so no readiness to ask for: an app that could not go on has not answered its hook.
+        await pass_snapshot(options, lambda path: post_empty(app, scopes, path), _at_once)
+
+    async def _break_off(self, starting: "asyncio.Task[None]", lifespan: Lifespan) -> None:
+        starting.cancel()
+        await asyncio.wait({starting}, timeout=DRAIN_S)
+        if self._started:
+            await self._shut_down(lifespan)
 
     async def _hold(self, registration: socket.socket | None, registered: asyncio.Event) -> None:
         if registration is None:

@@ -1,11 +1,12 @@
-"""An init that failed: told in the log and to the platform, in AWS's words.
+"""An init that failed, or a restore: told in the log and to the platform, in AWS's words.
 
-https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-initerror
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-initerror and, for restores,
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-restore-error
 """
 
 import socket
 import traceback
-from typing import Final
+from typing import ClassVar, Final
 
 from penstock_adapter.codec import dumps
 from penstock_adapter.endpoint import Endpoint
@@ -19,6 +20,8 @@ _TAKEN: Final = (202, 403)
 
 class InitError(Exception):
     """Init cannot go on. `error_type` in AWS's words, the text is the message, `stack` holds lines of a traceback."""
+
+    reported_to: ClassVar[str] = "init/error"
 
     def __init__(self, error_type: str, message: str, stack: list[str] | None = None) -> None:
         super().__init__(message)
@@ -39,17 +42,18 @@ def report_init_error(error: InitError, api: Endpoint, output: Output) -> None:
     try:
         status = _post(error, api)
     except OSError as failure:
-        output.error(f"cannot report the init error to the Runtime API at {api.netloc}: {failure}")
+        output.error(f"cannot post to {error.reported_to} of the Runtime API at {api.netloc}: {failure}")
         return
     if status not in _TAKEN:
-        output.error(f"the Runtime API answered the init error with status {status}")
+        output.error(f"the Runtime API answered {error.reported_to} with status {status}")
 
 
 def _post(error: InitError, api: Endpoint) -> int:
     body = dumps({"errorMessage": str(error), "errorType": error.error_type, "stackTrace": error.stack})
     head = (
-        f"POST {api.base}/2018-06-01/runtime/init/error HTTP/1.1\r\nhost: {api.netloc}\r\nconnection: close\r\n"
-        f"content-type: application/json\r\nlambda-runtime-function-error-type: {error.error_type}\r\n"
+        f"POST {api.base}/2018-06-01/runtime/{error.reported_to} HTTP/1.1\r\nhost: {api.netloc}\r\n"
+        "connection: close\r\ncontent-type: application/json\r\n"
+        f"lambda-runtime-function-error-type: {error.error_type}\r\n"
         f"content-length: {len(body)}\r\n\r\n"
     )
     with socket.create_connection((api.host, api.port), timeout=_TIMEOUT_S) as connection:

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from penstock_adapter import hand_over
 from penstock_adapter.endpoint import Endpoint, OptionError, read_endpoint, read_port
+from penstock_adapter.hook_paths import NO_HOOKS, HookPaths, read_hook_paths
 from penstock_adapter.variables import Variables, read_statuses
 
 DEFAULT_PORT = "8080"
@@ -23,7 +24,7 @@ DEFAULT_HEALTHY = frozenset(range(100, 500))
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 # Initializations without the limit of 10 s, which leave async init nothing to win (LWA 1.1).
 _UNHURRIED = ("snap-start", "provisioned-concurrency")
-_SNAPSTART_HOOKS = ("AWS_LWA_SNAPSTART_BEFORE_CHECKPOINT_PATH", "AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH")
+_INITIALIZATION = "AWS_LAMBDA_INITIALIZATION_TYPE"
 
 
 class InvokeMode(StrEnum):
@@ -91,6 +92,9 @@ class Options:
     """The Runtime API is Penstock's, and carries all slots on one connection."""
     uvicorn_hook: bool = False
     """Invocations may reach uvicorn in its own process, in place of its port."""
+    snap_start: bool = False
+    """Init ends with a snapshot of the environment, from which others are restored."""
+    hooks: HookPaths = NO_HOOKS
     warnings: tuple[str, ...] = ()
 
 
@@ -109,12 +113,13 @@ def read_options(environ: Mapping[str, str]) -> Options:
     proxy = environ.get("AWS_LWA_LAMBDA_RUNTIME_API_PROXY")
     app = _read_app(read, environ)
     mode = InvokeMode(read.choice("AWS_LWA_INVOKE_MODE", InvokeMode, InvokeMode.BUFFERED))
+    rules = _read_rules(read)
     options = Options(
         runtime_api=read_endpoint("AWS_LWA_LAMBDA_RUNTIME_API_PROXY", proxy) if proxy else extensions_api,
         extensions_api=extensions_api,
         app=app,
         readiness=_read_readiness(read, app),
-        rules=_read_rules(read),
+        rules=rules,
         facts=_read_facts(read),
         invoke_mode=mode,
         error_statuses=_read_error_statuses(read),
@@ -127,6 +132,8 @@ def read_options(environ: Mapping[str, str]) -> Options:
         polls_ahead=environ.get("PENSTOCK_POLLS_AHEAD") == "1",
         linked=environ.get("PENSTOCK_LINK") == "1" and not proxy,  # which is there to see what passes
         uvicorn_hook=_read_hook(read),
+        snap_start=environ.get(_INITIALIZATION) == "snap-start",
+        hooks=read_hook_paths(environ, rules.pass_through_path),
     )
     if _is_strict(read) and read.wrong:
         raise OptionError("\n".join(read.wrong))
@@ -189,7 +196,7 @@ def _read_healthy(read: Variables) -> frozenset[int]:
 
 def _read_async_init(read: Variables) -> bool:
     wanted = read.flag("AWS_LWA_ASYNC_INIT")
-    kind = read.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE")
+    kind = read.environ.get(_INITIALIZATION)
     if wanted and kind in _UNHURRIED:
         read.notes.append(f"AWS_LWA_ASYNC_INIT has no effect with an initialization of type {kind}")
         return False
@@ -235,8 +242,6 @@ def _read_compression(read: Variables, mode: InvokeMode) -> bool:
 
 
 def _read_pool_idle(read: Variables) -> float:
-    read.notes.extend(f"{name} is not implemented" for name in _SNAPSTART_HOOKS if name in read.environ)
+    # With SnapStart as well: no invocation, and so no connection for one, comes before the restore.
     idle = read.seconds("AWS_LWA_POOL_IDLE_TIMEOUT_SECONDS")
-    if read.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
-        return 0.0  # a connection kept over a snapshot is dead after the restore
     return DEFAULT_POOL_IDLE_S if idle is None else idle

@@ -5,6 +5,7 @@ import asyncio
 from penstock_adapter.app_connection import BODILESS, AppConnection, AppPool, encode_request
 from penstock_adapter.compressed_body import CompressedBody
 from penstock_adapter.compression import Coding, choose_coding, compressed, is_compressible, offered, varying
+from penstock_adapter.forbidden import forbid
 from penstock_adapter.http_answer import (
     ERROR_STATUS,
     MAX_BUFFERED_BYTES,
@@ -92,6 +93,9 @@ class ProxyExchange:
             request = read_event(invocation, proxy.options.rules, proxy.config)
         except EventError as error:
             self._slot.post_error(BAD_EVENT, str(error))
+            return
+        if proxy.options.hooks.covers(request.target):
+            forbid(self._slot, request, streaming=proxy.streaming)
             return
         self._kind = request.kind
         self._head = request.method == "HEAD"

@@ -17,13 +17,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from penstock_adapter import hand_over
 from penstock_adapter.app_connection import AppConnection, AppPool, Exchange
+from penstock_adapter.app_post import post_empty
 from penstock_adapter.endpoint import OptionError
+from penstock_adapter.init_error import InitError, report_init_error
 from penstock_adapter.memory_pipe import connect
 from penstock_adapter.options import Options, ReadinessProtocol, read_options
 from penstock_adapter.output import Output
 from penstock_adapter.proxy import Proxy
 from penstock_adapter.readiness import wait_until_ready
 from penstock_adapter.runtime_client import RuntimeClient
+from penstock_adapter.snapstart import pass_snapshot
 from penstock_adapter.standby import Claim
 
 if TYPE_CHECKING:
@@ -95,6 +98,7 @@ class InvocationServer(asyncio.AbstractServer):
         self._claim = claim
         self._listen = listen
         self._pool = _MemoryPool(options, protocol_factory)
+        self._new_pool = partial(_MemoryPool, options, protocol_factory)
         self._client: RuntimeClient | None = None
         self._listening: asyncio.AbstractServer | None = None
         self._drained = asyncio.Event()
@@ -148,19 +152,35 @@ class InvocationServer(asyncio.AbstractServer):
     async def _begin(self) -> None:
         try:
             await self._until_healthy()
-            if await self._claim.ask():
-                self._poll()
-            else:
+            if not await self._claim.ask():
                 self._listening = await self._listen()
+            elif not self._options.snap_start or await self._pass_snapshot():
+                self._poll()
         except Exception as error:  # a port that is taken, or a fault of ours: nobody else would serve or say so
             self._gone(f"{type(error).__name__}: {error}")
 
     async def _until_healthy(self) -> None:
         """The proxy's own check. That the app takes too long, or is waited for no longer, is the extension's to say."""
+        await self._check(Output(write=lambda _: None), None)
+
+    async def _check(self, output: Output, timeout_s: float | None) -> None:
         check = self._options.readiness
         if check.protocol is ReadinessProtocol.HTTP:
-            quiet = Output(write=lambda _: None)
-            await wait_until_ready(self._options.app.host, replace(check, timeout_s=None), quiet, self._pool.streams)
+            await wait_until_ready(
+                self._options.app.host, replace(check, timeout_s=timeout_s), output, self._pool.streams
+            )
+
+    async def _pass_snapshot(self) -> bool:
+        """Whether this is a restored environment with a working app; if not, uvicorn is told to end."""
+        options = self._options
+        ready = partial(self._check, self._output, options.readiness.timeout_s)
+        try:
+            await pass_snapshot(options, lambda path: post_empty(self._new_pool(), options.app, path), ready)
+        except InitError as error:
+            await asyncio.to_thread(report_init_error, error, options.runtime_api, self._output)
+            signal.raise_signal(signal.SIGTERM)
+            return False
+        return True
 
     def _poll(self) -> None:
         options = self._options

@@ -20,9 +20,11 @@ _PR_SET_PDEATHSIG = 1
 
 
 def read_workers(environ: Mapping[str, str], processors: int) -> int:
-    """How many processes there are to be; 1 inside one of them. Raises OptionError."""
+    """How many processes there are to be; 1 inside one of them, and where there is one to be restored from a snapshot,
+    as an environment has one slot there. Raises OptionError.
+    """
     text = environ.get(VARIABLE, "1")
-    if _INDEX in environ:
+    if _INDEX in environ or environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
         return 1
     if text == "auto":
         return processors

@@ -49,7 +49,7 @@ class Post:
 
     def answer_now(self, status: int, body: bytes) -> None:
         """Answers before the body has ended."""
-        self.writer.write(_answer(status, body))
+        self.writer.write(answer(status, body))
 
     def drop(self) -> None:
         """Cuts the connection."""
@@ -169,7 +169,7 @@ class RuntimeServer(StreamServer):
                 await self._serve_post(path.removeprefix(_RUNTIME), headers, head, reader, writer)
             elif path == _INIT_ERROR:
                 self.runtime_errors.put_nowait((headers, await reader.readexactly(int(headers["content-length"]))))
-                writer.write(_answer(202, b'{"status":"OK"}\n'))
+                writer.write(answer(202, b'{"status":"OK"}\n'))
             elif path == f"{_EXTENSION}register":
                 body = await reader.readexactly(int(headers["content-length"]))
                 self.registrations.append((headers, body))
@@ -177,14 +177,20 @@ class RuntimeServer(StreamServer):
                 writer.write(self.register_reply)
             elif path == f"{_EXTENSION}init/error":
                 self.init_errors.append((headers, await reader.readexactly(int(headers["content-length"]))))
-                writer.write(_answer(202, b'{"status":"OK"}'))
+                writer.write(answer(202, b'{"status":"OK"}'))
             elif path == f"{_EXTENSION}event/next":
                 self.event_next_asked.set()
                 await self.release_event_next.wait()
-                writer.write(_answer(200, b"{}"))
+                writer.write(answer(200, b"{}"))
             else:
-                writer.write(_answer(404, b"404 page not found\n"))
+                await self.serve_other(path, headers, reader, writer)
             await writer.drain()
+
+    async def serve_other(
+        self, path: str, headers: dict[str, str], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """A request for what this server has not."""
+        writer.write(answer(404, b"404 page not found\n"))
 
     async def _serve_poll(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         poll = Poll(head, writer, asyncio.get_running_loop().create_future())
@@ -219,9 +225,10 @@ class RuntimeServer(StreamServer):
         self._posts[request_id].put_nowait(post)
         await post.read_body(reader)
         await post.may_answer.wait()
-        writer.write(_answer(post.status, post.answer_body))
+        writer.write(answer(post.status, post.answer_body))
 
 
-def _answer(status: int, body: bytes) -> bytes:
+def answer(status: int, body: bytes) -> bytes:
+    """A response as this server writes it."""
     head = f"HTTP/1.1 {status} Whatever\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body

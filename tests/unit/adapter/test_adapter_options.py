@@ -137,8 +137,15 @@ class TestDefaults:
         assert options(PENSTOCK_LINK="1").linked
         assert not options(PENSTOCK_LINK="1", AWS_LWA_LAMBDA_RUNTIME_API_PROXY="http://127.0.0.1:9002").linked
 
-    def test_snap_start_keeps_no_connection(self) -> None:
-        assert options(AWS_LAMBDA_INITIALIZATION_TYPE="snap-start").pool_idle_s == 0
+    @pytest.mark.parametrize(("kind", "snap_start"), [("snap-start", True), ("on-demand", False), ("", False)])
+    def test_snap_start(self, kind: str, snap_start: bool) -> None:
+        found = options(AWS_LAMBDA_INITIALIZATION_TYPE=kind, AWS_LWA_SNAPSTART_AFTER_RESTORE_PATH="after")
+        assert (found.snap_start, found.hooks.after_restore, found.hooks.before_checkpoint) == (
+            snap_start,
+            "/after",
+            "",
+        )
+        assert (found.pool_idle_s, found.warnings) == (4.0, ())  # kept from the restore on
 
 
 class TestBadValues:
