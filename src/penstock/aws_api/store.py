@@ -87,7 +87,8 @@ class Table:
         self._db = db
         self._name = name
 
-    def get(self, key: str) -> Any | None:
+    def get(self, key: str) -> Any:
+        """None when there is none."""
         row = self._db.execute('SELECT value FROM item WHERE "table"=? AND key=?', (self._name, key)).fetchone()
         return None if row is None else orjson.loads(row[0])
 
@@ -109,6 +110,13 @@ class Table:
         sql = 'SELECT key, value FROM item WHERE "table"=? AND key>=? AND key<>? ORDER BY key LIMIT ?'
         rows = self._db.execute(sql, (self._name, max(prefix, after), after, limit))
         return [(key, orjson.loads(value)) for key, value in takewhile(lambda row: row[0].startswith(prefix), rows)]
+
+    def keys(self, prefix: str = "") -> list[str]:
+        sql = 'SELECT key FROM item WHERE "table"=? AND key>=? AND substr(key, 1, ?)=? ORDER BY key'
+        return [key for (key,) in self._db.execute(sql, (self._name, prefix, len(prefix), prefix))]
+
+    def values(self, prefix: str = "") -> list[Any]:
+        return [value for _, value in self.items(prefix)]
 
     def __contains__(self, key: object) -> bool:
         sql = 'SELECT 1 FROM item WHERE "table"=? AND key=?'

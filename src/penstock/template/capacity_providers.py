@@ -36,12 +36,13 @@ def read_capacity_providers(source: Source, resources: Resources, resolver: Reso
     for logical_id, values in resources.of_type(CAPACITY_PROVIDER).items():
         serverless = str(source.get("Resources", logical_id, "Type")).startswith("AWS::Serverless::")
         properties = Properties(logical_id, values, source, resolver, _SAM_NAMES if serverless else {})
-        provider = _read(properties, resources.name(logical_id), resources.arn(logical_id))
+        provider = read_capacity_provider(properties, resources.name(logical_id), resources.arn(logical_id))
         providers[provider.arn] = provider
     return providers
 
 
-def _read(properties: Properties, name: str, arn: str) -> CapacityProvider:
+def read_capacity_provider(properties: Properties, name: str, arn: str) -> CapacityProvider:
+    """From the properties of one. Raises UserError."""
     scaling_mode = properties.choice(_SCALING, "ScalingMode", allowed=("Auto", "Manual")) or "Auto"
     target = _target_cpu(properties)
     if scaling_mode == "Manual" and target is None:

@@ -87,7 +87,7 @@ class FunctionReader:
         name, arn = self.resources.name(logical_id), self.resources.arn(logical_id)
         published = Published(self.source, self.resources, self.resolver)
         _check_supported(properties)
-        runtime = _runtime(properties)
+        runtime = check_runtime(properties)
         provider = self._provider(properties)
         url = published.url(arn)
         memory, ratio = read_size(properties)
@@ -140,7 +140,8 @@ def _check_supported(properties: Properties) -> None:
         raise properties.error(("PackageType",), "Image is not supported; allowed: Zip")
 
 
-def _runtime(properties: Properties) -> str:
+def check_runtime(properties: Properties) -> str:
+    """The Runtime. Raises UserError for one that Managed Instances do not have."""
     runtime = properties.required_text("Runtime")
     if runtime not in RUNTIMES:
         told = f"{runtime} does not run on Managed Instances{did_you_mean(runtime, RUNTIMES)}"
