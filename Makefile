@@ -66,6 +66,13 @@ lock: install
 		--generate-hashes --universal --python-version 3.11 --quiet - ; } > $$pins.new && mv $$pins.new $$pins
 	@pins=tools/clients/awscli.txt; printf 'awscli\n' | $(BIN)/uv pip compile --upgrade --no-header --no-annotate \
 		--generate-hashes --universal --python-version 3.11 --quiet - > $$pins.new && mv $$pins.new $$pins
+	@pins=tools/clients/awscli2.txt; printf 'aws-cdk-asset-awscli-v2\n' | $(BIN)/uv pip compile --upgrade --no-deps \
+		--no-header --no-annotate --generate-hashes --universal --python-version 3.11 --quiet - > $$pins.new \
+		&& mv $$pins.new $$pins
+	@# cfn-lint 1.54 and later refuse the template's AWS::Serverless::CapacityProvider.
+	@pins=tools/clients/samcli.txt; printf 'aws-sam-cli\ncfn-lint[sam]==1.53.3\n' | $(BIN)/uv pip compile --upgrade \
+		--no-header --no-annotate --generate-hashes --universal --python-version 3.11 --quiet - > $$pins.new \
+		&& mv $$pins.new $$pins
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

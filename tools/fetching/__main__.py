@@ -6,13 +6,12 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-from . import aws_cli, chromium, javascript, web_adapter
+from . import aws_cli, aws_cli_2, chromium, javascript, sam_cli, web_adapter
 from .common import STOPPED, Client, Misplaced, Missing, say
 
 # Chromium comes out of what javascript fetches; the adapter's long build is the last.
-CLIENTS: Final = {
-    client.name: client for client in (aws_cli.CLIENT, javascript.CLIENT, chromium.CLIENT, web_adapter.CLIENT)
-}
+_FETCHERS: Final = (aws_cli, aws_cli_2, sam_cli, javascript, chromium, web_adapter)
+CLIENTS: Final = {fetcher.CLIENT.name: fetcher.CLIENT for fetcher in _FETCHERS}
 
 
 def main(words: list[str], environ: Mapping[str, str]) -> int:
