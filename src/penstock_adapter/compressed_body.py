@@ -57,7 +57,8 @@ class CompressedBody:
             self._finish()
 
     def drop(self) -> None:
-        """Nobody wants it any more: nothing is called from here on."""
+        """Nobody wants it any more: nothing is called from here on, and no thread begins with the rest."""
+        self._ended = False
         self._go_on = _nothing
         self._done = _nothing
 
