@@ -1,0 +1,138 @@
+"""The example, by the commands of docs/deploy.md: looked up, built, deployed by question and answer, used, removed."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from support.clients import need_client, need_program, talking
+from support.package_index import need_packages
+from support.sam_serve import Serve, serving
+from support.sam_site import HostCall
+from support.sam_terminal import at_terminal
+from support.sam_tools import REGION, Tools, copy_example, make_tools
+from support.up import shared_cache
+
+pytestmark = pytest.mark.timeout(400)
+
+STACK = "sam-app"
+FUNCTION = "FastAPIFunction"
+SENTENCE = "one process answers many requests at the same time\n"
+# 50 ms after each character, those of the request id before the sentence too: examples/fastapi-streaming/app/main.py.
+STREAM_S = 0.05 * (len(SENTENCE) + len("[] ") + 36)
+
+
+@pytest.fixture
+def serve(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    need_client("sam-cli")
+    place = tmp_path / "serve"
+    place.mkdir()
+    with serving(place, shared_cache(tmp_path_factory), "guided") as serve:
+        yield serve
+
+
+def deploy_guided(tools: Tools, example: Path, subnets: list[str], groups: list[str]) -> str:
+    """Answer as docs/deploy.md says; what was on the screen."""
+    words = (need_client("sam-cli"), "deploy", "--guided")
+    with at_terminal(example, words, tools.variables) as terminal:
+        terminal.answer("Stack Name [", STACK)
+        terminal.answer("AWS Region [", REGION)
+        terminal.answer("Parameter SubnetIds", ",".join(subnets))
+        terminal.answer("Parameter SecurityGroupIds", ",".join(groups))
+        terminal.answer("Confirm changes before deploy [", "N")
+        terminal.answer("Allow SAM CLI IAM role creation [", "Y")
+        terminal.answer("Disable rollback [", "N")
+        terminal.answer(f"{FUNCTION} Function Url has no authentication. Is this okay? [", "y")
+        terminal.answer("Save arguments to configuration file [", "Y")
+        terminal.answer("SAM configuration file [", "")
+        terminal.answer("SAM configuration environment [", "")
+        assert terminal.ended() == 0, terminal.text
+        return terminal.text
+
+
+def streams_at_once(url: str, count: int, folder: Path) -> None:
+    """Each of `count` curls gets the whole sentence, as it is written, and none waits for another."""
+    curl = need_program("curl")
+    began = time.monotonic()
+    with ExitStack() as stack:
+        running = [stack.enter_context(talking(folder, curl, "-sS", "-N", url)) for _ in range(count)]
+        bodies = [one.rest().decode() for one in running]
+        assert [one.ended() for one in running] == [0] * count
+    took = time.monotonic() - began
+    assert all(body.endswith(f"] {SENTENCE}") for body in bodies), bodies
+    assert len(set(bodies)) == count  # each has its own request's id
+    assert STREAM_S * 0.9 < took < STREAM_S * 2
+
+
+def pieces(url: str) -> list[bytes]:
+    """One answer as it comes."""
+    call = HostCall(url, "/")
+    found = list(iter(lambda: call.read(1000), b""))
+    call.close()
+    return found
+
+
+def test_the_example(serve: Serve, tmp_path: Path) -> None:
+    tools = make_tools(serve.endpoint, tmp_path / "home")
+    example = copy_example(tmp_path, "fastapi-streaming")
+    need_packages(example / "app" / "requirements.txt")
+
+    # What the README of the example has a user look up.
+    shown = tools.aws(
+        *("ec2", "describe-subnets", "--filters", "Name=default-for-az,Values=true"),
+        *("--query", "Subnets[*].[SubnetId,AvailabilityZone]", "--output", "table"),
+    )
+    assert "DescribeSubnets" in shown
+    subnets = re.findall(r"\|\s+(subnet-[0-9a-f]{8,17})\s+\|\s+us-east-1[a-z]\s+\|", shown)
+    assert len(subnets) >= 3
+    shown = tools.aws(
+        *("ec2", "describe-security-groups", "--filters", "Name=group-name,Values=default"),
+        *("--query", "SecurityGroups[*].[GroupId,GroupName]", "--output", "table"),
+    )
+    groups = re.findall(r"\|\s+(sg-[0-9a-f]{8,17})\s+\|\s+default\s+\|", shown)
+    assert len(groups) == 1
+
+    tools.sam(example, "build")
+    screen = deploy_guided(tools, example, subnets[:3], groups)
+    assert f"Successfully created/updated stack - {STACK} in {REGION}" in screen
+    for kind in ("AWS::Lambda::CapacityProvider", "AWS::Lambda::Function", "AWS::Lambda::Url", "AWS::IAM::Role"):
+        assert re.search(rf"CREATE_COMPLETE\s+{kind}", screen), screen
+    url = tools.output(STACK, "FunctionUrl")
+    name = tools.output(STACK, "FunctionArn").rpartition(":")[2]
+    assert url in screen
+
+    streams_at_once(url, 10, tmp_path)
+    assert len(pieces(url)) > len(SENTENCE) / 2
+
+    listed = json.loads(tools.sam(example, "list", "stack-outputs", "--stack-name", STACK, "--output", "json").output)
+    assert {one["OutputKey"]: one["OutputValue"] for one in listed}["FunctionUrl"] == url
+
+    # An event that is no request comes to the app as POST /events, which this one does not have.
+    words = (
+        "--function-name",
+        f"{name}:live",
+        "--payload",
+        "{}",
+        "--cli-binary-format",
+        "raw-in-base64-out",
+        "out.json",
+    )
+    assert json.loads(tools.aws("lambda", "invoke", *words, "--output", "json").output)["StatusCode"] == 200
+    assert (tools.home / "out.json").read_bytes().endswith(b'{"detail":"Not Found"}')
+    said = tools.sam(example, "remote", "invoke", FUNCTION, "--stack-name", STACK, "--event", "{}")
+    assert "Not Found" in said
+
+    said = tools.sam(example, "logs", "--stack-name", STACK, "--name", FUNCTION)
+    assert said.count("streaming to request ") == 11
+
+    # samconfig.toml has the answers now.
+    assert "No changes to deploy" in tools.sam(example, "deploy", code=1)
+
+    tools.sam(example, "delete", "--no-prompts")
+    gone = tools.aws("cloudformation", "describe-stacks", "--stack-name", STACK, code=None)
+    assert gone.code != 0
+    assert f"Stack with id {STACK} does not exist" in gone

@@ -1,0 +1,43 @@
+"""What was deployed is there again after `penstock serve` was killed."""
+
+from pathlib import Path
+
+import pytest
+
+from support.sam_site import STACK, sam_site
+from support.up import eventually, shared_cache
+
+pytestmark = pytest.mark.timeout(300)
+
+
+def test_everything_survives_a_kill(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with sam_site(tmp_path, shared_cache(tmp_path_factory)) as site:
+        site.project.greet("first")
+        site.deploy()
+        url, function = site.url, site.function
+        before = site.tools.asked("cloudformation", "describe-stack-resources", "--stack-name", STACK)
+        assert site.get(url=url).text == "first"
+
+        site.serve.kill()
+        site.serve.start()
+        assert site.tools.status(STACK) == "CREATE_COMPLETE"
+        assert site.url == url
+        assert site.tools.asked("cloudformation", "describe-stack-resources", "--stack-name", STACK) == before
+        eventually(lambda: site.get(url=url).text == "first", "the first code's answer after a kill")
+        site.tools.aws("lambda", "wait", "published-version-active", "--function-name", function, "--qualifier", "live")
+
+        # The stack goes on where it was.
+        assert "No changes to deploy" in site.deploy(build=False, code=1)
+        site.project.greet("second")
+        site.deploy()
+        assert site.get(url=url).text == "second"
+
+        site.serve.kill()
+        site.serve.start()
+        eventually(lambda: site.get(url=url).text == "second", "the second code's answer after a kill")
+        site.tools.sam(site.project.folder, "delete", "--stack-name", STACK, "--no-prompts", "--region", "us-east-1")
+
+        site.serve.kill()
+        site.serve.start()
+        assert site.tools.asked("lambda", "list-functions")["Functions"] == []
+        assert site.get(url=url).status == 403
