@@ -1,4 +1,4 @@
-"""What a request from outside to a hook gets, in any mode."""
+"""What a request from outside to a hook gets, in any mode: 403 and no body, as of LWA."""
 
 from typing import Final
 
@@ -7,17 +7,13 @@ from penstock_adapter.http_event import HttpRequest
 from penstock_adapter.runtime_slot import RuntimeSlot
 
 _STATUS: Final = 403
-_HEADERS: Final = ((b"content-type", b"text/plain; charset=utf-8"),)
-_BODY: Final = b"Forbidden"
 
 
 def forbid(slot: RuntimeSlot, request: HttpRequest, *, streaming: bool) -> None:
     """Answers in the app's place, whatever AWS_LWA_ERROR_STATUS_CODES says of the app's own answers."""
-    body = b"" if request.method == "HEAD" else _BODY
-    if not streaming:
-        slot.post_response(buffered_answer(request.kind, _STATUS, _HEADERS, body))
-        return
-    slot.begin_stream(prelude(_STATUS, _HEADERS))
-    if body:
-        slot.send_chunk(body)
-    slot.end_stream()
+    slot.warn(f"refused a request to a SnapStart hook: {request.method} {request.target[:200]}")
+    if streaming:
+        slot.begin_stream(prelude(_STATUS, ()))
+        slot.end_stream()
+    else:
+        slot.post_response(buffered_answer(request.kind, _STATUS, (), b""))

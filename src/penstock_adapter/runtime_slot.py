@@ -95,6 +95,10 @@ class RuntimeSlot(asyncio.Protocol):
         self._client.output.error(f"{error_type}: {message}", self._invocation.request_id)
         self._end(error_request(self._client.api, self._invocation, error_type, message))
 
+    def warn(self, message: str) -> None:
+        """A line in the log about the invocation in hand."""
+        self._client.output.warn(message, self._invocation.request_id)
+
     def begin_stream(self, prelude: bytes) -> None:
         """Starts a streamed answer. It leaves with the next `flush`, whether or not there is a body yet."""
         self._state = _State.STREAMING
@@ -238,7 +242,7 @@ class RuntimeSlot(asyncio.Protocol):
             # Not a byte of the answer was sent: it goes out on the next one.
             self._handler.pause()
         elif state in (_State.STREAMING, _State.POSTED):
-            self._warn("the Runtime API hung up before the answer was complete")
+            self.warn("the Runtime API hung up before the answer was complete")
             self._give_up()
         self._reconnect()
 
@@ -384,10 +388,7 @@ class RuntimeSlot(asyncio.Protocol):
 
     def _log_refusal(self, status: int, body: bytes) -> None:
         what = "the invocation timed out" if status == 410 else f"the Runtime API answered {status}"
-        self._warn(f"{what}: {body[:500].decode('utf-8', 'replace').strip()}")
-
-    def _warn(self, message: str) -> None:
-        self._client.output.warn(message, self._invocation.request_id)
+        self.warn(f"{what}: {body[:500].decode('utf-8', 'replace').strip()}")
 
     def _poll(self) -> None:
         if self._client.draining:

@@ -47,6 +47,9 @@ class WrittenSlot:
     def post_error(self, error_type: str, message: str) -> None:
         self.told.append(("error", (error_type, message)))
 
+    def warn(self, message: str) -> None:
+        self.told.append(("warn", message))
+
     def begin_stream(self, prelude: bytes) -> None:
         self.told.append(("begin", orjson.loads(prelude)))
 
