@@ -14,7 +14,7 @@ import pytest
 
 from support.calls import PATIENCE_S, Call
 from support.gate import Gate
-from support.projects import Project, Shape, make_project
+from support.projects import MARK, Project, Shape, make_project
 from support.up import PENSTOCK, running, shared_cache, variables
 
 
@@ -83,7 +83,8 @@ def test_the_demo_streams_once_and_serves_on(tmp_path: Path, cache: Path) -> Non
 
 def test_variables_from_a_file(tmp_path: Path, cache: Path) -> None:
     project = make_project(tmp_path / "site", Shape({"GREETING": "hello", "MOOD": "calm"}))
-    (project.folder / "env.json").write_text('{"Parameters": {"MOOD": "merry"}, "App": {"GREETING": "bonjour"}}')
+    values = {"Parameters": {"MOOD": "merry", MARK: project.mark}, "App": {"GREETING": "bonjour"}}
+    (project.folder / "env.json").write_text(json.dumps(values))
     with running(project, cache, "--env-vars", "env.json") as up:
         seen = json.loads(up.get("/environ").text)
     assert (seen["GREETING"], seen["MOOD"]) == ("bonjour", "merry")

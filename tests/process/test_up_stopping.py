@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from support.gate import Gate
+from support.ports import port_of_nobody
 from support.projects import Project, Shape, make_project
 from support.up import Up, eventually, running, shared_cache
 
@@ -146,10 +147,9 @@ def test_while_dependencies_are_installed(tmp_path: Path, project: Project, sign
 
 
 def test_it_can_be_started_again_on_its_port(project: Project, cache: Path) -> None:
-    with running(project, cache) as up:
-        port = int(urlsplit(up.url).port or 0)
-        assert up.get().text == "ok"
-        assert up.stop() == 0
-    with running(project, cache, port=port) as up:
-        assert up.url == f"http://127.0.0.1:{port}/"
-        assert up.get().text == "ok"
+    port = port_of_nobody()
+    for _ in range(2):
+        with running(project, cache, port=port) as up:
+            assert up.url == f"http://127.0.0.1:{port}/"
+            assert up.get().text == "ok"
+            assert up.stop() == 0

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from support.projects import LAYER, Project, Shape, make_project
-from support.up import PENSTOCK, variables
+from support.projects import LAYER, Project, Shape, make_project, write_template
+from support.up import PENSTOCK, own_variables, variables
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CHECK_APP = Path(__file__).with_name("check_app.py")
@@ -64,20 +64,18 @@ def make_fault_project(folder: Path, concurrency: int = 16) -> Project:
 
 def behind_uvicorn(project: Project, requirements: str, concurrency: int = 16) -> None:
     """The same app as a web server behind the Lambda Web Adapter layer, in place of what the project was."""
-    from support.projects import template
-
     (project.code / "requirements.txt").write_text(requirements)
     run = project.code / "run.sh"
     run.write_text(RUN_UVICORN)
     run.chmod(0o755)
-    project.template.write_text(template(Shape(concurrency=concurrency, layers=(LAYER,)), project.mark))
+    write_template(project, Shape(concurrency=concurrency, layers=(LAYER,)))
 
 
 def start_check(
     project: Project, cache: Path, *words: str, user: Mapping[str, str] | None = None
 ) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [*PENSTOCK, "check", *words],
+        [*PENSTOCK, "check", *own_variables(project, words), *words],
         cwd=project.folder,
         env=variables(project, cache, user or {}),
         stdin=subprocess.DEVNULL,

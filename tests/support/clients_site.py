@@ -10,7 +10,7 @@ from typing import Literal
 
 from support.clients_app import ERROR_STATUS
 from support.gate import Gate
-from support.projects import LAYER, MARK, Project, make_project
+from support.projects import LAYER, MARK, Project, Shape, make_project
 from support.up import Up, running
 
 APP = Path(__file__).with_name("clients_app.py")
@@ -38,15 +38,15 @@ class Site:
         return self.up.wait_for("ready")["urls"]
 
 
-def function(name: str, mode: InvokeMode, gate: Gate, mark: str, url_config: dict[str, object]) -> dict[str, object]:
+def function(name: str, mode: InvokeMode, url_config: dict[str, object]) -> dict[str, object]:
     """A resource of the template; `url_config` is what its FunctionUrlConfig has besides the mode."""
     variables: dict[str, str | int] = {
         "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
         "AWS_LWA_INVOKE_MODE": mode.lower(),
         "AWS_LWA_ERROR_STATUS_CODES": str(ERROR_STATUS),
         "PORT": 8000,
-        "GATE": gate.port,
-        MARK: mark,
+        "GATE": "",
+        MARK: "",
     }
     return {
         "Type": "AWS::Serverless::Function",
@@ -74,10 +74,10 @@ def make_site(folder: Path, gate: Gate, url_configs: dict[str, dict[str, object]
 
     Functions are named by their logical ids; their streams visit the gate.
     """
-    project = make_project(folder)
+    project = make_project(folder, Shape({"GATE": gate.port}))
     shutil.copyfile(APP, project.code / "app.py")
     functions = {
-        name: function(name, mode, gate, project.mark, config)
+        name: function(name, mode, config)
         for prefix, config in url_configs.items()
         for mode in MODES
         for name in [f"{prefix}{NAMES[mode]}"]

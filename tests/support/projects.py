@@ -13,12 +13,17 @@ RUN_SH = '#!/bin/sh\ncd "$LAMBDA_TASK_ROOT"\nexec python3 -S app.py\n'
 FUNCTION = "App"
 # A variable by which the processes of one test are known.
 MARK = "PENSTOCK_TEST_MARK"
+# What differs in each run. It is given beside the template: one that was seen before is not translated again, which
+# takes longer than all else of a start.
+_OF_A_RUN = (MARK, "GATE")
 LAYER = "arn:aws:lambda:us-east-1:753240598075:layer:LambdaAdapterLayerX86:26"
 
 
 @dataclass(frozen=True)
 class Project:
-    """`folder` holds `template.yaml`, `app/` and, after a run, `.penstock/`. Its function carries `mark` in `MARK`."""
+    """`folder` holds `template.yaml`, `app/` and, after a run, `.penstock/`. Its function, when it is run with
+    `env_vars`, carries `mark` in `MARK`.
+    """
 
     folder: Path
     mark: str
@@ -26,6 +31,11 @@ class Project:
     @property
     def template(self) -> Path:
         return self.folder / "template.yaml"
+
+    @property
+    def env_vars(self) -> Path:
+        """For `--env-vars`; not there for a project that was not made here."""
+        return self.folder / "env-vars.json"
 
     @property
     def code(self) -> Path:
@@ -68,19 +78,27 @@ def make_project(folder: Path, shape: Shape | None = None, *, run_sh: str = RUN_
     handler = project.code / "run.sh"
     handler.write_text(run_sh)
     handler.chmod(0o755)
-    project.template.write_text(template(shape or Shape(), project.mark))
+    write_template(project, shape or Shape())
     return project
 
 
-def template(shape: Shape, mark: str = "") -> str:
+def write_template(project: Project, shape: Shape) -> None:
+    """And beside it what differs in each run."""
+    project.template.write_text(_template(shape))
+    own = {name: value for name, value in shape.variables.items() if name in _OF_A_RUN}
+    project.env_vars.write_text(json.dumps({"Parameters": {MARK: project.mark, **own}}))
+
+
+def _template(shape: Shape) -> str:
     """YAML. JSON is YAML too, so single values are written as JSON."""
     variables = {
         "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
         "AWS_LWA_INVOKE_MODE": "response_stream",
         "PORT": 8000,
-        MARK: mark,
+        MARK: "",
         **shape.variables,
     }
+    variables = {name: "" if name in _OF_A_RUN else value for name, value in variables.items()}
     url = f"      FunctionUrlConfig: {{AuthType: {shape.auth}, InvokeMode: RESPONSE_STREAM}}\n"
     return f"""\
 Transform: AWS::Serverless-2016-10-31

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -310,6 +310,13 @@ def variables(project: Project, cache: Path, user: Mapping[str, str]) -> dict[st
     }
 
 
+def own_variables(project: Project, words: Sequence[str]) -> tuple[str, ...]:
+    """The flag that gives the functions those of this project alone, unless `words` have it with others."""
+    if "--env-vars" in words or not project.env_vars.exists():
+        return ()
+    return "--env-vars", str(project.env_vars)
+
+
 @contextmanager
 def running(
     project: Project,
@@ -329,10 +336,11 @@ def running(
     count = () if environments is None else ("--min-environments", str(environments))
     if not scaling:
         count = (*count, "--no-scaling")
+    flags = (*count, *own_variables(project, flags), *flags)
     errors = project.folder / "stderr"
     with errors.open("w") as stderr:
         process = subprocess.Popen(
-            [*PENSTOCK, "up", *filter(None, [template]), "--json", "--port", str(port), *count, *flags],
+            [*PENSTOCK, "up", *filter(None, [template]), "--json", "--port", str(port), *flags],
             cwd=project.folder,
             env=variables(project, cache, user or {}),
             stdin=subprocess.DEVNULL,
