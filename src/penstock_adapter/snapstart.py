@@ -85,8 +85,12 @@ async def _until_restored(api: Endpoint) -> None:
             head = await reader.readuntil(b"\r\n\r\n")
         finally:
             writer.transport.abort()
-    except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-        raise InitError(NOT_RESTORED, f"the Runtime API at {api.netloc} hung up on restore/next: {error}") from error
+    except OSError as error:
+        raise InitError(NOT_RESTORED, f"the Runtime API at {api.netloc} failed at restore/next: {error}") from error
+    except asyncio.IncompleteReadError:
+        raise InitError(NOT_RESTORED, f"the Runtime API at {api.netloc} hung up on restore/next") from None
+    except asyncio.LimitOverrunError:
+        raise InitError(NOT_RESTORED, "the Runtime API answered restore/next with a head without end") from None
     status_line = head.partition(b"\r\n")[0].decode("latin-1")
     if status_line.split(" ")[1:2] != ["200"]:
         raise InitError(NOT_RESTORED, f"the Runtime API answered restore/next with {status_line[:100]!r}")

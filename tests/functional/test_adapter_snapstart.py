@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from penstock_adapter import snapstart
+from penstock_adapter.init_error import InitError
+from penstock_adapter.options import read_options
 from support.adapter_runs import AdapterRun, running_adapter
 from support.app_server import AppRequest, AppServer
 from support.events import url_event
 from support.runtime_server import RuntimeServer
 from support.snapstart_rig import AFTER, BEFORE, SNAP_START, SnapStartServer, told
-from support.streams import within
+from support.streams import StreamServer, within
 
 HOOKS = BEFORE | AFTER
 HTTP = {"AWS_LWA_READINESS_CHECK_PROTOCOL": "http", "AWS_LWA_READINESS_CHECK_PATH": "/ready"}
@@ -189,6 +191,41 @@ async def test_a_runtime_api_without_snapshots() -> None:
         kind, message = told(server.runtime_errors.get_nowait())
         assert kind == "Runtime.LambdaRuntimeClientError"
         assert message == "the Runtime API answered restore/next with 'HTTP/1.1 404 Whatever'"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"", "the Runtime API at 127.0.0.1:PORT hung up on restore/next"),
+        (b"HTTP/1.1 200 OK\r\n", "the Runtime API at 127.0.0.1:PORT hung up on restore/next"),
+        (b"nonsense\r\n\r\n", "the Runtime API answered restore/next with 'nonsense'"),
+        (b"x" * 100_000, "the Runtime API answered restore/next with a head without end"),
+        (None, "the Runtime API at 127.0.0.1:PORT failed at restore/next: "),
+    ],
+    ids=["hung-up", "cut", "not-http", "endless", "nobody"],
+)
+async def test_a_runtime_api_that_gives_no_answer(answer: bytes | None, said: str) -> None:
+    class Api(StreamServer):
+        async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(answer or b"")
+            await writer.drain()
+
+    async def nothing(path: str = "") -> int:
+        raise AssertionError(path)
+
+    async with Api() as api:
+        if answer is None:
+            await api.stop()
+        options = read_options({"AWS_LAMBDA_RUNTIME_API": api.address})
+        with pytest.raises(InitError) as caught:
+            await within(snapstart.pass_snapshot(options, nothing, ready))
+        assert str(caught.value).startswith(said.replace("PORT", str(api.port)))
+        assert (caught.value.error_type, caught.value.reported_to) == ("Runtime.LambdaRuntimeClientError", "init/error")
+
+
+async def ready() -> None:
+    raise AssertionError("asked")
 
 
 async def test_stopped_while_the_snapshot_is_taken() -> None:

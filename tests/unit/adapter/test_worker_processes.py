@@ -33,6 +33,7 @@ sys.exit(run_workers([sys.executable, "-c", sys.argv[1]], os.environ, 3))
 def test_number(text: str, workers: int) -> None:
     assert read_workers({"PENSTOCK_WORKERS": text}, 4) == workers
     assert read_workers({"PENSTOCK_WORKERS": text, "PENSTOCK_WORKER": "1"}, 4) == 1
+    assert read_workers({"PENSTOCK_WORKERS": text, "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}, 4) == 1
 
 
 def test_one_by_default() -> None:
