@@ -21,7 +21,6 @@ from penstock.aws_api.protocol.trees import read_tree
 from penstock.aws_api.protocol.unreadable import UnreadableError
 from penstock.aws_api.protocol.wording import broken, not_offered, unreadable
 from penstock.aws_api.protocol.xml_reading import parse_xml, read_element
-from penstock.aws_api.service import ServiceError
 from penstock.model.limits import MIB
 
 # What a compressed body may become (assumed): PutMetricData takes 1 MB, compressed or not.

@@ -52,7 +52,7 @@ class Models:
         with suppress(OSError, orjson.JSONDecodeError):
             cached: Description = orjson.loads(path.read_bytes())
             return cached
-        pruned = prune(orjson.loads(gzip.decompress(source.read_bytes())), offered)
+        pruned = prune(_read(source), offered)
         with suppress(OSError):
             _keep(path, orjson.dumps(pruned))
         return pruned
@@ -70,6 +70,23 @@ def _source(service: str) -> Path:
     if not found:
         raise KeyError(service)
     return found[-1]
+
+
+def _read(source: Path) -> dict[str, Any]:
+    """With what botocore says over AWS's model: https://github.com/boto/botocore/blob/develop/botocore/loaders.py"""
+    description: dict[str, Any] = orjson.loads(gzip.decompress(source.read_bytes()))
+    extras = source.with_name("service-2.sdk-extras.json")
+    if extras.exists():
+        _merge(description, orjson.loads(extras.read_bytes()).get("merge", {}))
+    return description
+
+
+def _merge(into: dict[str, Any], what: Mapping[str, Any]) -> None:
+    for name, value in what.items():
+        if isinstance(value, dict) and isinstance(into.get(name), dict):
+            _merge(into[name], value)
+        else:
+            into[name] = value
 
 
 def _cache_name(service: str, source: Path, offered: list[str]) -> str:
