@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from io import BytesIO
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSRequest, prepare_request_dict
 from botocore.loaders import Loader
-from botocore.model import OperationModel, ServiceModel, Shape
+from botocore.model import ServiceModel
 from botocore.serialize import create_serializer
 
 from penstock.aws_api.protocol.head import Head
@@ -46,7 +47,7 @@ class Values:
     def _no_empties(self) -> bool:
         return self.protocol in _NAMED or self.protocol == "rest-xml"
 
-    def structure(self, shape: Shape, depth: int = 0) -> dict[str, Any]:
+    def structure(self, shape: Any, depth: int = 0) -> dict[str, Any]:
         members = dict(shape.members)
         if shape.is_tagged_union:
             name = self._random.choice(sorted(members))
@@ -61,16 +62,16 @@ class Values:
                 made[name] = value
         return made
 
-    def value(self, shape: Shape, depth: int = 0) -> Any:
+    def value(self, shape: Any, depth: int = 0) -> Any:
         made = getattr(self, f"_{shape.type_name}", self._plain)
         return made(shape, depth)
 
-    def _structure(self, shape: Shape, depth: int) -> Any:
+    def _structure(self, shape: Any, depth: int) -> Any:
         if shape.is_document_type:
             return {"any": ["thing", 1, None, {"at": True}]}
         return self.structure(shape, depth)
 
-    def _list(self, shape: Shape, depth: int) -> list[Any]:
+    def _list(self, shape: Any, depth: int) -> list[Any]:
         if depth > _MAX_DEPTH + 2:
             return []
         located = shape.serialization.get("location")
@@ -81,13 +82,13 @@ class Values:
         ]  # fmt: skip
         return [each for each in made if not (self._no_empties and each in ({}, []))]
 
-    def _map(self, shape: Shape, depth: int) -> dict[str, Any]:
+    def _map(self, shape: Any, depth: int) -> dict[str, Any]:
         if shape.serialization.get("location") == "headers":
             return {self._text(_TOKEN, 1, 9).strip("-") + "x": self._text(_HEADER, 1, 20) for _ in range(2)}
         keys = _enum(shape.key) or [self._text(string.ascii_letters, 1, 12) for _ in range(2)]
         return {key: self.value(shape.value, depth + 1) for key in keys[:3]}
 
-    def _string(self, shape: Shape, depth: int) -> Any:
+    def _string(self, shape: Any, depth: int) -> Any:
         location = shape.serialization.get("location")
         if shape.serialization.get("jsonvalue"):
             return {"a": [1, "é"]}
@@ -102,33 +103,33 @@ class Values:
     def _text(self, alphabet: str, least: int, most: int) -> str:
         return "".join(self._random.choices(alphabet, k=self._random.randint(least, most)))
 
-    def _integer(self, shape: Shape, depth: int) -> int:
+    def _integer(self, shape: Any, depth: int) -> int:
         if shape.serialization.get("location") == "statusCode":
             return self._random.choice([200, 202, 204])
         return self._random.randint(-(2**31), 2**31 - 1)
 
-    def _long(self, shape: Shape, depth: int) -> int:
+    def _long(self, shape: Any, depth: int) -> int:
         return self._random.randint(-(2**53), 2**53)
 
-    def _double(self, shape: Shape, depth: int) -> float:
+    def _double(self, shape: Any, depth: int) -> float:
         return self._random.choice([0.0, 1.5, -2.25e10, 1e-7, 70.0])
 
     _float = _double
 
-    def _boolean(self, shape: Shape, depth: int) -> bool:
+    def _boolean(self, shape: Any, depth: int) -> bool:
         return self._random.random() < 0.5
 
-    def _blob(self, shape: Shape, depth: int) -> bytes:
+    def _blob(self, shape: Any, depth: int) -> bytes:
         return self._random.randbytes(self._random.randint(0, 40))
 
-    def _timestamp(self, shape: Shape, depth: int) -> datetime:
+    def _timestamp(self, shape: Any, depth: int) -> datetime:
         whole = (
             shape.serialization.get("location") == "header" or shape.serialization.get("timestampFormat") == "rfc822"
         )
         milliseconds = self._random.randrange(10**12)
         return _START + timedelta(milliseconds=milliseconds - milliseconds % 1000 if whole else milliseconds)
 
-    def _plain(self, shape: Shape, depth: int) -> Any:
+    def _plain(self, shape: Any, depth: int) -> Any:
         raise AssertionError(f"no values of type {shape.type_name}")
 
 
@@ -136,7 +137,7 @@ def _chance(depth: int) -> float:
     return 0.8 if depth == 0 else 0.5
 
 
-def _enum(shape: Shape) -> list[str]:
+def _enum(shape: Any) -> list[str]:
     return list(shape.metadata.get("enum", []))
 
 
@@ -152,7 +153,7 @@ class Sent:
     body: BytesIO
 
 
-def send(operation: OperationModel, params: Mapping[str, Any], protocol: str) -> Sent:
+def send(operation: Any, params: Mapping[str, Any], protocol: str) -> Sent:
     """What botocore writes of it, with a signature's scope."""
     service = operation.service_model.service_name
     serialized = create_serializer(protocol, include_validation=False).serialize_to_request(params, operation)
@@ -166,8 +167,9 @@ def send(operation: OperationModel, params: Mapping[str, Any], protocol: str) ->
         (b"host", b"127.0.0.1:4566"),
         (b"authorization", f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0".encode()),
     ]
-    body = prepared.body or b""
-    target = prepared.url.removeprefix("http://127.0.0.1:4566")
+    body: Any = prepared.body or b""
+    parts = urlsplit(prepared.url)
+    target = f"{parts.path}?{parts.query}" if parts.query else parts.path
     return Sent(Head(prepared.method, target, headers), BytesIO(body.encode() if isinstance(body, str) else body))
 
 
