@@ -92,6 +92,8 @@ class Values:
         location = shape.serialization.get("location")
         if shape.serialization.get("jsonvalue"):
             return {"a": [1, "é"]}
+        if shape.serialization.get("hostLabel"):
+            return self._text(string.ascii_lowercase, 3, 9)
         enum = _enum(shape)
         return self._random.choice(enum) if enum else self._located_text(location)
 
