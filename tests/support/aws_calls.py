@@ -92,7 +92,7 @@ def _check(shape: Shape, value: Any, path: str) -> None:
 
 
 def _check_structure(shape: StructureShape, value: Any, path: str) -> None:
-    if getattr(shape, "is_eventstream", False) or shape.metadata.get("eventstream"):
+    if shape.serialization.get("eventstream"):
         assert hasattr(value, "__aiter__"), f"{path}: {value!r} is no stream of events"
         return
     assert isinstance(value, dict), f"{path}: {value!r} is no structure"
