@@ -96,7 +96,6 @@ class LogIndex:
         for _ in range(3):
             newest = self._newest()
             seen = {identity for path in (rotated(self.path), self.path) if (identity := self._follow(path))}
-            self._sort()
             if newest is None or any(self._parts[identity] is newest for identity in seen):
                 break  # else it was rotated while it was looked for
         gone = [identity for identity in self._parts if identity not in seen]
@@ -192,6 +191,7 @@ class LogIndex:
                 self._add(raw, part.number << _OFFSET_BITS | offset)
                 offset += len(raw) + 1
             part.end, size = offset, _CHUNK
+            self._sort()
 
     def _add(self, raw: bytes, position: int) -> None:
         head = self.form.head(raw)
@@ -224,7 +224,7 @@ class LogIndex:
         kept = [at for at, position in enumerate(self._positions) if position >> _OFFSET_BITS not in parts]
         for column in (self._times, self._positions, self._streams, self._lengths):
             column[:] = array(column.typecode, [column[at] for at in kept])
-        self._sorted = 0  # what was read since the last time is not in its place yet
+        self._sorted = len(kept)
         for facts in self.streams:
             facts.events = facts.first = facts.last = 0
         for at in range(len(self._times)):
