@@ -7,35 +7,29 @@ import socket
 import ssl
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from penstock.agent import Agent
 from penstock.cli.addresses import Addresses, url_of
 from penstock.cli.answers import Answers
-from penstock.cli.aws_port import AwsPort
 from penstock.cli.control import ControlServer
-from penstock.cli.memory import cpu_home, memory_home
+from penstock.cli.machine import Machine
 from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
-from penstock.cli.security import make_tls, make_verifier, must_sign
-from penstock.cli.served import Joiner, Served, on_access, package_function
-from penstock.control_plane.autoscaler import Autoscaler, local_policy
-from penstock.control_plane.instances import Instances
-from penstock.control_plane.scaling import ScalingLoop
-from penstock.control_plane.usage import UsageWatch
+from penstock.cli.security import make_tls, make_verifier
+from penstock.cli.served import Served, join, on_access, package_function
 from penstock.environment.environment import Environment
-from penstock.function_url import FunctionUrl, UrlHosts
+from penstock.function_url import FunctionUrl
 from penstock.model.clock import Clock
 from penstock.model.errors import StartError, UserError
 from penstock.model.function import Function
 from penstock.router import Router
-from penstock.scaler import policy_of
-from penstock.telemetry.log_tail import LogTails
 from penstock.template import Stack
 from penstock.wire.timeouts import Timeouts
 
 if TYPE_CHECKING:
+    from penstock.cli.aws_endpoint import AwsEndpoint
     from penstock.wire.sigv4 import Verifier
 
 _T = TypeVar("_T")
@@ -47,13 +41,10 @@ class Platform:
         self._settings = settings
         self._clock = clock
         self._reporter = reporter
-        self._instances: dict[str, Instances] = {}
-        self._usage = UsageWatch(clock)
-        self._hosts = UrlHosts(clock)
-        self._log_tails = LogTails()
+        self._machine: Machine | None = None
         self._verifier: Verifier | None = None
         self._served: list[Served] = []
-        self._aws_port: AwsPort | None = None
+        self._aws: AwsEndpoint | None = None
 
     async def run(self, stop: asyncio.Event, on_serving: Callable[[Mapping[str, str]], Awaitable[None]]) -> int:
         """Bring everything up, serve until `stop` is set or a function is given up, take everything down.
@@ -75,14 +66,14 @@ class Platform:
     @property
     def environments(self) -> frozenset[Environment]:
         """Those that run now."""
-        return frozenset(environment for one in self._instances.values() for environment in one.environments)
+        return self._machine.environments if self._machine else frozenset()
 
     def hurry(self) -> None:
         """Wait no longer for open requests."""
         for served in self._served:
             served.hurry()
-        if self._aws_port:
-            self._aws_port.hurry()
+        if self._aws:
+            self._aws.hurry()
 
     async def _bring_up(self, work_root: Path) -> None:
         settings = self._settings
@@ -92,92 +83,32 @@ class Platform:
         sockets = addresses.bind_in_turn(settings.port, with_url, "--port")
         aws_sock = None if settings.aws_port is None else addresses.bind(settings.aws_port, "the AWS API", "--aws-port")
         try:
-            self._verifier = make_verifier(functions, self._stack, settings, self._reporter)
+            self._verifier = make_verifier(
+                functions, self._stack.region, self._stack.account_id, settings, self._reporter
+            )
             tls = make_tls(self._stack.region, settings, self._reporter)
             packages = await _together(package_function(one, settings, self._reporter) for one in functions)
         except BaseException:
             addresses.close()
             raise
-        memory = memory_home(self._reporter)
-        joiner = Joiner(
-            self._stack,
-            settings,
-            self._clock,
-            self._reporter,
-            self._instances_of,
-            work_root,
-            memory,
-            cpu_home(self._reporter, memory, enforce=settings.enforce_vcpu_share),
-            self._log_tails,
-            self._make_door,
+        machine = self._machine = Machine(
+            self._stack.region, self._stack.account_id, settings, self._clock, self._reporter, work_root
         )
+        make_door = partial(make_function_url, machine, self._verifier)
         for function, package in zip(functions, packages, strict=True):
-            self._served.append(joiner.join(function, package, sockets.get(function.logical_id)))
+            self._served.append(join(machine, function, package, sockets.get(function.logical_id), make_door))
         if aws_sock:
-            self._aws_port = self._make_aws_port(aws_sock)
+            self._aws = _aws_endpoint(aws_sock, machine, make_door, self._verifier)
         await _together(self._start(served) for served in self._served)
+        if self._aws:
+            for served in self._served:
+                url = url_of(served.public.sock, settings.scheme) if served.public else None
+                self._aws.adopt(served, machine.autoscaler(served.fleet, served.router), url)
+            await self._aws.start()
+        else:
+            for served in self._served:
+                machine.autoscaler(served.fleet, served.router)
         await self._listen(addresses, tls)
-
-    def _instances_of(self, function: Function) -> Instances:
-        provider = function.capacity_provider
-        if provider.arn not in self._instances:
-            self._instances[provider.arn] = Instances(
-                provider,
-                self._stack.region,
-                self._clock,
-                lambda: Agent(self._clock),
-                self._reporter.instance,
-                self._settings.launch_delays,
-            )
-        return self._instances[provider.arn]
-
-    def _make_scaling(self) -> ScalingLoop:
-        settings = self._settings
-        autoscalers = [
-            Autoscaler(
-                one.fleet,
-                one.router,
-                local_policy(policy_of(one.function, settings.scaler), settings.max_environments),
-                self._usage,
-                self._clock,
-                self._reporter.scaling,
-            )
-            for one in self._served
-        ]
-        if self._aws_port:
-            for autoscaler in autoscalers:
-                self._aws_port.add_scalable(autoscaler.fleet.function, autoscaler)
-        return ScalingLoop(self._instances.values(), autoscalers, self._usage, self._clock, scaling=settings.scaling)
-
-    def _make_door(self, function: Function, router: Router) -> FunctionUrl:
-        return FunctionUrl(
-            function,
-            router,
-            self._clock,
-            self._stack.region,
-            on_access(self._settings, self._reporter),
-            verifier=self._verifier,
-            hosts=self._hosts,
-            cancel_on_disconnect=self._settings.cancel_on_disconnect,
-            timeouts=Timeouts(),
-        )
-
-    def _make_aws_port(self, sock: socket.socket) -> AwsPort:
-        settings = self._settings
-        aws_port = AwsPort(
-            sock,
-            self._stack,
-            settings,
-            self._clock,
-            self._reporter,
-            self._hosts,
-            self._log_tails,
-            self._verifier if must_sign(settings) else None,
-        )
-        for served in self._served:
-            url = url_of(served.public.sock, settings.scheme) if served.public else None
-            aws_port.add(served, url)
-        return aws_port
 
     async def _start(self, served: Served) -> None:
         try:
@@ -195,25 +126,22 @@ class Platform:
                     await served.public.door.serve(sock, tls)
                 except OSError as error:  # another program began to listen meanwhile
                     raise addresses.refusal(_port(sock), served.function.logical_id, "--port", error) from None
-        if self._aws_port:
+        if self._aws:
             try:
-                await self._aws_port.serve()
+                await self._aws.serve()
             except OSError as error:
-                raise addresses.refusal(_port(self._aws_port.sock), "the AWS API", "--aws-port", error) from None
+                raise addresses.refusal(_port(self._aws.sock), "the AWS API", "--aws-port", error) from None
 
     async def _serve(self, stop: asyncio.Event, on_serving: Callable[[Mapping[str, str]], Awaitable[None]]) -> int:
         scheme = self._settings.scheme
         urls = {one.function.logical_id: url_of(one.public.sock, scheme) for one in self._served if one.public}
-        aws_endpoint = url_of(self._aws_port.sock) if self._aws_port else None
-        self._tell_notes()
+        aws_endpoint = url_of(self._aws.sock) if self._aws else None
+        machine = self._machine
+        assert machine is not None
+        machine.tell_notes()
         self._reporter.serving(urls, self._stack.outputs(urls), aws_endpoint)
-        # What was made so far lives as long as the process: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
-        # A full collection over ten thousand open streams takes a third of a second; what a request makes is freed when
-        # it ends, without the collector.
-        gc.set_threshold(10_000, 50, 1_000)
-        scaling = self._make_scaling()
+        settle_collector()
+        scaling = machine.scaling
         control = ControlServer(self._settings.state, Answers(scaling, self._clock, self._reporter).answer)
         if self._settings.control:
             await control.start()
@@ -231,12 +159,6 @@ class Platform:
             deciding.result()  # it never ends by itself: a fault of ours
         return self._tell_given_up()
 
-    def _tell_notes(self) -> None:
-        """What this machine does not allow, once, however many environments met it."""
-        notes = dict.fromkeys(note for environment in self.environments for note in environment.notes)
-        for note in notes:
-            self._reporter.warn(note)
-
     def _tell_given_up(self) -> int:
         code = 0
         for served in self._served:
@@ -247,16 +169,54 @@ class Platform:
 
     async def _close(self) -> None:
         """Drain, then end: doors first, so that what is in flight keeps its environment."""
-        doors: list[Served | AwsPort] = [*self._served, *([self._aws_port] if self._aws_port else [])]
+        doors: list[Served | AwsEndpoint] = [*self._served, *([self._aws] if self._aws else [])]
         if doors:
             self._reporter.stopping(sum(door.open_requests for door in doors))
         await asyncio.gather(*(door.drain(self._settings.drain) for door in doors))
-        if self._aws_port:
-            self._aws_port.close_events()
+        if self._aws:
+            await self._aws.stop()
         await asyncio.gather(*(served.fleet.close() for served in self._served))
-        await asyncio.gather(*(one.close() for one in self._instances.values()))
+        if self._machine:
+            await self._machine.close()
         for door in doors:
             await door.close()
+
+
+def _aws_endpoint(
+    sock: socket.socket,
+    machine: Machine,
+    make_door: Callable[[Function, Router], FunctionUrl],
+    verifier: "Verifier | None",
+) -> "AwsEndpoint":
+    """Of which nothing is kept. Imported late: most of the time nobody wants one."""
+    from penstock.aws_api.store import Store
+    from penstock.cli.aws_endpoint import AwsEndpoint
+
+    return AwsEndpoint(sock, machine, Store(), make_door, verifier)
+
+
+def settle_collector() -> None:
+    """What was made so far lives as long as the process: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
+    # A full collection over ten thousand open streams takes a third of a second; what a request makes is freed when
+    # it ends, without the collector.
+    gc.set_threshold(10_000, 50, 1_000)
+
+
+def make_function_url(machine: Machine, verifier: "Verifier | None", function: Function, router: Router) -> FunctionUrl:
+    settings = machine.settings
+    return FunctionUrl(
+        function,
+        router,
+        machine.clock,
+        machine.region,
+        on_access(settings, machine.reporter),
+        verifier=verifier,
+        hosts=machine.hosts,
+        cancel_on_disconnect=settings.cancel_on_disconnect,
+        timeouts=Timeouts(),
+    )
 
 
 def reachable(stack: Stack, reporter: Reporter, *, aws_port: bool) -> tuple[Function, ...]:

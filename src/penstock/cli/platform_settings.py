@@ -47,6 +47,8 @@ class PlatformSettings:
 
     scaling: bool = True
     """Grow and shrink with the load; else the number of environments stays."""
+    min_environments: int | None = None
+    """For each function that is deployed, in place of its own."""
     max_environments: int | None = None
     """For each function, in place of the template's."""
     launch_delays: LaunchDelays = field(default_factory=LaunchDelays.none)

@@ -10,7 +10,6 @@ from penstock.cli.keys import load_keys, make_keys, usage_line
 from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
 from penstock.model.function import AuthType, Function
-from penstock.template import Stack
 from penstock.wire.sigv4 import Verifier
 
 SERVICE = "lambda"
@@ -22,7 +21,7 @@ def must_sign(settings: PlatformSettings) -> bool:
 
 
 def make_verifier(
-    functions: Iterable[Function], stack: Stack, settings: PlatformSettings, reporter: Reporter
+    functions: Iterable[Function], region: str, account_id: str, settings: PlatformSettings, reporter: Reporter
 ) -> Verifier | None:
     """Knows the keys of `--keys`, or of a file made for this project; None where nobody has to sign.
 
@@ -34,9 +33,9 @@ def make_verifier(
     path = settings.keys or default_keys(settings)
     if settings.keys is None:
         make_keys(path)
-    keys = load_keys(path, stack.account_id, stack.region)
-    reporter.info(usage_line(path, stack.region))
-    return Verifier(keys, service=SERVICE, region=stack.region)
+    keys = load_keys(path, account_id, region)
+    reporter.info(usage_line(path, region))
+    return Verifier(keys, service=SERVICE, region=region)
 
 
 def default_keys(settings: PlatformSettings) -> Path:

@@ -3,28 +3,20 @@
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from penstock.cli import workers
+from penstock.cli.machine import Machine
 from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
 from penstock.control_plane import Fleet
-from penstock.control_plane.instances import Instances
-from penstock.environment.faults import FaultPlan
-from penstock.environment.memory import CgroupHome, CpuHome
-from penstock.environment.spec import EnvironmentSpec
 from penstock.function_url import FunctionUrl
-from penstock.model.clock import Clock
 from penstock.model.function import Function
-from penstock.model.limits import MIN_INIT_TIMEOUT_S
 from penstock.packaging import adapter_layer
 from penstock.packaging.package import Package, build_package
 from penstock.router import Router
 from penstock.telemetry.access import AccessRecord
-from penstock.telemetry.log_tail import LogTails
 from penstock.telemetry.log_writer import LogWriter
-from penstock.template import Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,51 +61,19 @@ class Served:
         self.writer.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Joiner:
-    """Joins the rooms for one function after the other. `work_root` is where environments keep their `/tmp`."""
-
-    stack: Stack
-    settings: PlatformSettings
-    clock: Clock
-    reporter: Reporter
-    instances_of: Callable[[Function], Instances]
-    work_root: Path
-    memory_home: CgroupHome | None
-    cpu_home: CpuHome
-    log_tails: LogTails
-    make_door: Callable[[Function, Router], FunctionUrl]
-
-    def join(self, function: Function, package: Package, sock: socket.socket | None) -> Served:
-        router = Router()
-        writer = LogWriter(log_path(self.settings.state, function.logical_id), self.clock)
-        spec = self._spec(function, package)
-        fleet = Fleet(spec, self.instances_of(function), router, writer, self.clock, self.reporter.fleet)
-        public = Public(self.make_door(function, router), sock) if sock else None
-        return Served(function, package, router, fleet, writer, public)
-
-    def _spec(self, function: Function, package: Package) -> EnvironmentSpec:
-        settings = self.settings
-        told = partial(self.reporter.fault, function.logical_id)
-        return EnvironmentSpec(
-            function=function,
-            region=self.stack.region,
-            account_id=self.stack.account_id,
-            task_root=package.task_root,
-            opt_root=package.opt_root,
-            lang_root=package.lang_root,
-            keep_visible=(*package.keep_visible, *settings.keep_visible),
-            work_root=self.work_root,
-            isolated_network=settings.isolated_network,
-            namespaces=settings.namespaces,
-            init_timeout=settings.init_timeout or max(MIN_INIT_TIMEOUT_S, function.timeout_s),
-            memory_home=self.memory_home,
-            cpu_home=self.cpu_home,
-            faults=FaultPlan(settings.faults, told) if settings.faults else None,
-            runtime_root=package.runtime_root,
-            bandwidth=settings.bandwidth,
-            log_tails=self.log_tails,
-        )
+def join(
+    machine: Machine,
+    function: Function,
+    package: Package,
+    sock: socket.socket | None,
+    make_door: Callable[[Function, Router], FunctionUrl],
+) -> Served:
+    """Everything of one function, not started."""
+    router = Router()
+    writer = LogWriter(log_path(machine.settings.state, function.logical_id), machine.clock)
+    public = Public(make_door(function, router), sock) if sock else None
+    fleet = machine.fleet(function, package, router, writer)
+    return Served(function, package, router, fleet, writer, public)
 
 
 async def package_function(function: Function, settings: PlatformSettings, reporter: Reporter) -> Package:

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import uvloop
@@ -14,9 +14,10 @@ from penstock.cli.open_files import raise_limit
 from penstock.cli.platform import Platform
 from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
+from penstock.cli.scaler_options import scaler_settings
 from penstock.environment.faults import Fault
 from penstock.runtime_api.bandwidth import Bandwidth
-from penstock.scaler import LaunchDelays, ScalerSettings
+from penstock.scaler import LaunchDelays
 from penstock.template import Stack, load_stack
 
 
@@ -49,13 +50,6 @@ class UpOptions:
     launch_delays: LaunchDelays = field(default_factory=LaunchDelays.none)
     scale_in: float = 300.0
     enforce_vcpu_share: bool = True
-
-
-def scaler_settings(scale_in: float) -> ScalerSettings:
-    """`scale_in` in seconds: what was wanted is kept so long, and then one goes after the other, in a fifth of it."""
-    usual = ScalerSettings()
-    pace = scale_in / usual.scale_in_window_s
-    return replace(usual, scale_in_window_s=scale_in, scale_in_every_s=usual.scale_in_every_s * pace)
 
 
 async def _nothing(urls: Mapping[str, str]) -> None:

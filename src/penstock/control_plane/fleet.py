@@ -163,6 +163,10 @@ class Fleet:
         self._tell(Happening.DRAINING, environment)
         self._keep(self._ending, self._end(seat, environment, self._spec.function.timeout_s))
 
+    def _drain_all(self) -> None:
+        for seat in list(self._seats.values()):
+            self._drain(seat)
+
     async def _end(self, seat: Seat, environment: Environment, drain: float) -> None:
         await seat.agent.stop(environment, drain)
         self._instances.release(seat)
@@ -239,6 +243,19 @@ class Fleet:
                 wait = decision.wait
             else:
                 return
+
+    async def retire(self) -> None:
+        """Take no more requests, let the open ones end, at most as long as one may last, and end every environment."""
+        self._closed = True
+        self.wanted = 0
+        self._drain_all()
+        coming = list(self._coming)
+        for task in coming:
+            task.cancel()
+        await asyncio.gather(*coming, return_exceptions=True)
+        self._drain_all()  # one may have become Ready meanwhile
+        while self._ending:
+            await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def close(self) -> None:
         """Start no more environments. Those that run are the agent's to end."""

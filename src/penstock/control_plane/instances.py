@@ -112,17 +112,22 @@ class Instances:
         delays: LaunchDelays | None = None,
         settings: PlacementSettings | None = None,
     ) -> None:
-        self.provider = provider
         self.settings = settings or PlacementSettings()
         self.delays = delays or LaunchDelays.none()
-        types = allowed_types(provider.architecture, provider.allowed_instance_types, provider.excluded_instance_types)
-        zones = zones_of(provider.subnet_ids, region) or (region + _NO_ZONE,)
-        self.fleet: Final = Fleet(types, zones, provider.max_vcpu_count)
+        self._region = region
+        self.configure(provider)
         self._clock = clock
         self._make_agent = make_agent
         self._on_event = on_event
         self._live: dict[str, LiveInstance] = {}
         self._agents: set[Agent] = set()
+
+    def configure(self, provider: CapacityProvider) -> None:
+        """What the provider says from now on. Instances that are there stay."""
+        self.provider = provider
+        types = allowed_types(provider.architecture, provider.allowed_instance_types, provider.excluded_instance_types)
+        zones = zones_of(provider.subnet_ids, self._region) or (self._region + _NO_ZONE,)
+        self.fleet = Fleet(types, zones, provider.max_vcpu_count)
 
     @property
     def live(self) -> tuple[LiveInstance, ...]:

@@ -1,7 +1,7 @@
 """The control side's one loop: what is measured, decided and carried out, beside the requests, never on their path."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Final
 
 from penstock.control_plane.autoscaler import Autoscaler
@@ -14,19 +14,20 @@ TICK_S: Final = 0.25
 
 
 class ScalingLoop:
-    """`scaling` False only measures: the number of environments stays."""
+    """`scaling` False only measures: the number of environments stays. `instances` may change while it runs, and so may
+    the `autoscalers`.
+    """
 
     def __init__(
         self,
-        instances: Iterable[Instances],
-        autoscalers: Iterable[Autoscaler],
+        instances: Collection[Instances],
         usage: UsageWatch,
         clock: Clock,
         *,
         scaling: bool = True,
     ) -> None:
-        self.instances = tuple(instances)
-        self.autoscalers = tuple(autoscalers)
+        self.instances = instances
+        self.autoscalers: list[Autoscaler] = []
         self.usage = usage
         self._clock = clock
         self._scaling = scaling

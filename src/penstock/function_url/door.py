@@ -43,15 +43,9 @@ class FunctionUrl:
         cancel_on_disconnect: bool = False,
         timeouts: Timeouts | None = None,
     ) -> None:
-        config = function.url or FunctionUrlConfig(AuthType.NONE)
-        if config.auth_type is AuthType.AWS_IAM and verifier is None:
-            raise ValueError("AuthType AWS_IAM needs a verifier")
-        self.function = function
-        self.router = router
+        self._verifier = verifier
+        self.point_at(function, router)
         self.clock = clock
-        self.streams = config.invoke_mode is InvokeMode.RESPONSE_STREAM
-        self.verifier = verifier if config.auth_type is AuthType.AWS_IAM else None
-        self.cors = CorsRules(config.cors) if config.cors else None
         self.cancel_on_disconnect = cancel_on_disconnect
         url_id = ids.url_id(function.qualified_arn)
         self.identity = UrlIdentity(url_id, f"{url_id}.lambda-url.{region}.localhost", 0)
@@ -61,6 +55,17 @@ class FunctionUrl:
         if hosts:
             hosts.add(url_id, self)
         self._listener = Listener(self._accept, MAX_URL_HEADER_BYTES, timeouts, clock)
+
+    def point_at(self, function: Function, router: Router) -> None:
+        """Serve this version of the function, with its settings, from the next request on; open ones go on."""
+        config = function.url or FunctionUrlConfig(AuthType.NONE)
+        if config.auth_type is AuthType.AWS_IAM and self._verifier is None:
+            raise ValueError("AuthType AWS_IAM needs a verifier")
+        self.function = function
+        self.router = router
+        self.streams = config.invoke_mode is InvokeMode.RESPONSE_STREAM
+        self.verifier = self._verifier if config.auth_type is AuthType.AWS_IAM else None
+        self.cors = CorsRules(config.cors) if config.cors else None
 
     async def serve(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Take requests from a bound socket; with `tls` over HTTPS alone."""

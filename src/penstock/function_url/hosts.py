@@ -44,6 +44,9 @@ class UrlHosts:
     def add(self, url_id: str, door: UrlDoor) -> None:
         self._doors[url_id.lower().encode()] = door
 
+    def remove(self, url_id: str) -> None:
+        self._doors.pop(url_id.lower().encode(), None)
+
     def find(self, connection: HttpConnection) -> UrlDoor | None:
         """The door the request's host names: one that refuses when nobody has that id; None for any other host."""
         host = _host(connection).lower()

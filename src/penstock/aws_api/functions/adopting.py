@@ -34,7 +34,7 @@ def adopt(
         for version in dict.fromkeys((LATEST, LATEST_PUBLISHED, function.version)):
             config = record["config"] | {"Version": version, "RevisionId": new_revision()}
             state.versions.put(version_key(name, version), record | {"config": config})
-        state.functions.put(name, {"next": 2, "tags": {}})
+        state.functions.put(name, {"next": 2, "tags": {}, "created": state.clock.epoch()})
         if function.alias:
             state.aliases.put(f"{name}/{function.alias}", _alias(function))
         _adopt_provider(state, function.capacity_provider)

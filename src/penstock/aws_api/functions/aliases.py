@@ -48,6 +48,7 @@ class Aliases:
     def _update(self, call: Call) -> Answer:
         state, params = self._state, call.params
         name, key, record = self._find(call)
+        state.check_own(name)
         check_revision(record, params)
         record |= {member: params[member] for member in ("FunctionVersion", "Description") if member in params}
         record["RevisionId"] = new_revision()
@@ -110,8 +111,7 @@ class Aliases:
         state = self._state
         name, qualifier = state.read_name(call.params).name, call.params["Name"]
         key = f"{name}/{qualifier}"
-        if name in state.adopted:
-            raise conflict(f"{name} is run from a template by penstock up: change it there")
+        state.check_own(name)
         with state.store.transaction():
             for table in (state.aliases, state.url_configs, state.policies, state.event_invokes):
                 table.delete(key)

@@ -27,6 +27,7 @@ class FunctionDirectory:
         self._state = state
         self._lives = lives
         self._chance = chance
+        self._found: dict[tuple[str, str], Invocable] = {}
 
     def find(self, name: str, qualifier: str | None) -> Invocable | None:
         """Without a qualifier it is `$LATEST.PUBLISHED`: on AWS an unqualified call reaches a function on Managed
@@ -34,14 +35,25 @@ class FunctionDirectory:
         https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-getting-started.html
         Raises RefusalError for `$LATEST` itself, which takes no invocation there.
         """
-        if qualifier in (None, LATEST):
+        if qualifier is None or qualifier == LATEST:
             self._check_published(name, qualifier)
             qualifier = LATEST_PUBLISHED
-        version = self._version(name, str(qualifier))
-        function = self._lives.function(name, version, qualifier) if version else None
-        if function is None or version is None:
+        found = self._found.get((name, qualifier))
+        return found or self._look(name, qualifier)
+
+    def forget(self) -> None:
+        """Something was changed. Until then what was found once is found again without reading the store."""
+        self._found.clear()
+
+    def _look(self, name: str, qualifier: str) -> Invocable | None:
+        version, always = self._version(name, qualifier)
+        function = self._lives.function(name, version, qualifier)
+        if function is None:
             return None
-        return Invocable(function, self._lives.router(name, version), version)
+        found = Invocable(function, self._lives.router(name, version), function.version)
+        if always:
+            self._found[name, qualifier] = found
+        return found
 
     def _check_published(self, name: str, qualifier: str | None) -> None:
         if name not in self._state.functions:
@@ -51,14 +63,15 @@ class FunctionDirectory:
         if qualifier == LATEST:
             raise RefusalError(400, "InvalidParameterValueException", _NOT_LATEST)
 
-    def _version(self, name: str, qualifier: str) -> str | None:
+    def _version(self, name: str, qualifier: str) -> tuple[str, bool]:
+        """The version for this one invocation, and whether it is that for every one. Empty when there is none."""
         if qualifier == LATEST_PUBLISHED or qualifier.isdigit():
-            return qualifier
+            return qualifier, True
         alias = self._state.aliases.get(f"{name}/{qualifier}")
         if alias is None:
-            return None
+            return "", False
         weights = (alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}
         for version, weight in weights.items():
             if self._chance() < weight:
-                return str(version)
-        return str(alias["FunctionVersion"])
+                return str(version), False
+        return str(alias["FunctionVersion"]), not weights

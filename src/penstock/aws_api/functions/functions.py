@@ -46,7 +46,7 @@ class Functions:
         record = self._completed({"config": config, "code": archive.file}, archive)
         with state.store.transaction():
             state.versions.put(version_key(name, LATEST), record)
-            state.functions.put(name, {"next": 1, "tags": dict(params.get("Tags") or {})})
+            state.functions.put(name, _function(state, params))
             published = self._publishing.publish_if_asked(name, params)
         if published is not None:
             return shapes.being_created(published)
@@ -143,7 +143,7 @@ class Functions:
         """With a qualifier only that version."""
         state = self._state
         name = state.read_name(call.params)
-        self._check_own(name.name)
+        state.check_own(name.name)
         if name.qualifier is None:
             self._delete_whole(name.name)
         else:
@@ -168,9 +168,9 @@ class Functions:
     def _own(self, call: Call) -> str:
         """The name of a function that may be changed here."""
         name = self._state.read_name(call.params)
-        self._check_own(name.name)
+        self._state.check_own(name.name)
         return name.name
 
-    def _check_own(self, name: str) -> None:
-        if name in self._state.adopted:
-            raise conflict(f"{name} is run from a template by penstock up: change it there")
+
+def _function(state: State, params: Mapping[str, Any]) -> Record:
+    return {"next": 1, "tags": dict(params.get("Tags") or {}), "created": state.clock.epoch()}

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from penstock.control_plane.scaling_config import Scalable
-from penstock.model.function import Function
+from penstock.model.function import CapacityProvider, Function
 from penstock.router import Router
 
 
@@ -46,6 +46,9 @@ class PublicUrl(Protocol):
 class Host(Protocol):
     def run(self, function: Function) -> Running:
         """Begin to bring up the environments of a version."""
+
+    def configure(self, provider: CapacityProvider) -> None:
+        """A capacity provider says something else from now on."""
 
     def open_url(self, function: Function, router: Router) -> PublicUrl:
         """Serve a Function URL; `function.url` says how."""

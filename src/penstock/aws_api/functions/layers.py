@@ -15,6 +15,7 @@ from penstock.aws_api.service import Answer, Call, Operation
 
 # LayerVersionArn of botocore's model lambda/2015-03-31.
 _ARN: Final = re.compile(r"arn:[a-zA-Z0-9-]+:lambda:[a-zA-Z0-9-]+:\d{12}:layer:([a-zA-Z0-9-_]+):([0-9]+)")
+_LAST: Final = 9_999_999_999
 _GIVEN: Final = ("CompatibleArchitectures", "CompatibleRuntimes", "LicenseInfo")
 
 
@@ -96,7 +97,7 @@ class Layers:
         """The newest first."""
         name = _name(call.params["LayerName"])
         records = [one for _, one in self._state.layers.items(f"{name}/") if _suits(one, call.params)][::-1]
-        taken, marker = page(records, lambda record: f"{-record['number']:+011}", call.params)
+        taken, marker = page(records, lambda record: f"{_LAST - record['number']:010}", call.params)
         return paged("LayerVersions", [_listed(record) for record in taken], marker)
 
     def _delete(self, call: Call) -> Answer:
@@ -168,7 +169,8 @@ def _listed(record: Record) -> Record:
         "Description": record["description"],
         "CreatedDate": record["created"],
     }
-    return item | record["given"]
+    given: Record = record["given"]
+    return item | given
 
 
 def _suits(record: Record, params: Mapping[str, Any]) -> bool:
@@ -177,7 +179,7 @@ def _suits(record: Record, params: Mapping[str, Any]) -> bool:
     given = record["given"]
     if runtime and runtime not in given.get("CompatibleRuntimes", ()):
         return False
-    return not architecture or architecture in given.get("CompatibleArchitectures", ())
+    return not architecture or bool(architecture in given.get("CompatibleArchitectures", ()))
 
 
 def _check_revision(policy: Record, params: Mapping[str, Any]) -> None:

@@ -54,9 +54,11 @@ class Lives:
     def function(self, name: str, version: str, qualifier: str | None = None) -> Function | None:
         """The version as an invocation through `qualifier` sees it; None when it does not run."""
         found = self._functions.get((name, version))
-        if found is None or qualifier in (None, version, found.alias):
+        if found is None or qualifier in (None, version):
             return found
-        return replace(found, alias=qualifier)
+        own = self.state.event_invokes.get(f"{name}/{qualifier}")
+        config = self.reader.event_invoke(name, own) if own else found.event_invoke
+        return replace(found, alias=qualifier, event_invoke=config)
 
     def router(self, name: str, version: str) -> Router:
         running = self.state.running.get((name, version))

@@ -84,6 +84,7 @@ class Providers:
         shape |= {member: call.params[member] for member in _CHANGEABLE if member in call.params}
         self._complete(name, shape)
         self._state.providers.put(name, record | {"shape": shape})
+        self._state.host.configure(self._lives.reader.provider(shape))
         return {"CapacityProvider": shape | {"State": CapacityProviderState.ACTIVE.value}}
 
     def _get(self, call: Call) -> Answer:

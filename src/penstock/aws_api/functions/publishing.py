@@ -42,8 +42,7 @@ class Publishing:
     def _publish(self, call: Call) -> Answer:
         state, params = self._state, call.params
         name = state.read_name(params).name
-        if name in state.adopted:
-            raise conflict(f"{name} is run from a template by penstock up: change it there")
+        state.check_own(name)
         latest = state.resolve(name, LATEST)
         check_revision(latest["config"], params)
         if params.get("CodeSha256") not in (None, latest["config"]["CodeSha256"]):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from penstock.aws_api.functions.account import Account
 from penstock.aws_api.functions.adopting import adopt
@@ -22,10 +22,20 @@ from penstock.aws_api.functions.scaling import Scaling
 from penstock.aws_api.functions.state import LATEST, State
 from penstock.aws_api.functions.tags import Tags
 from penstock.aws_api.functions.urls import Urls
-from penstock.aws_api.service import Dispatcher, Operation
+from penstock.aws_api.service import Answer, Call, Dispatcher, Operation, ServiceError
 from penstock.aws_api.store import Store
+from penstock.invoke_api.refusal import RefusalError
 from penstock.model.clock import Clock
 from penstock.model.function import Function
+
+
+class FunctionLogGroup(NamedTuple):
+    """Where a function's lines are shown. `created_ms` in epoch milliseconds."""
+
+    name: str
+    arn: str
+    group: str
+    created_ms: int
 
 
 class LambdaService:
@@ -71,7 +81,24 @@ class LambdaService:
             EventInvokes(state, lives),
             Account(state),
         )
-        return {name: operation for part in parts for name, operation in part.operations.items()}
+        return {name: self._telling(operation) for part in parts for name, operation in part.operations.items()}
+
+    def _telling(self, operation: Operation) -> Operation:
+        """What the doors refuse in the same words is a ServiceError here; and who takes an invocation is looked up anew
+        after whatever was asked for.
+        """
+
+        async def run(call: Call) -> Answer:
+            try:
+                answer = operation(call)
+                return answer if isinstance(answer, dict) else await answer
+            except RefusalError as refusal:
+                members = {"Type": "User"} if refusal.status < 500 else {}
+                raise ServiceError(refusal.error_type, refusal.message, refusal.status, members) from None
+            finally:
+                self.directory.forget()
+
+        return run
 
     async def start(self) -> None:
         """Bring up what is kept; its environments come up beside."""
@@ -88,7 +115,17 @@ class LambdaService:
         """Show a function that `penstock up` runs from its template."""
         adopt(self._state, self._lives, function, running, url, code_sha256, code_size)
 
-    def function_names(self) -> list[tuple[str, str]]:
-        """Each function's name and log group."""
-        configs = (record["config"] for _, record in self._state.versions.items())
-        return [(one["FunctionName"], one["LoggingConfig"]["LogGroup"]) for one in configs if one["Version"] == LATEST]
+    def function_logs(self) -> list["FunctionLogGroup"]:
+        """Of each function."""
+        configs = (record["config"] for record in self._state.versions.values())
+        made = {name: record["created"] for name, record in self._state.functions.items()}
+        return [
+            FunctionLogGroup(
+                one["FunctionName"],
+                self._state.function_arn(one["FunctionName"]),
+                one["LoggingConfig"]["LogGroup"],
+                round(made[one["FunctionName"]] * 1000),
+            )
+            for one in configs
+            if one["Version"] == LATEST
+        ]

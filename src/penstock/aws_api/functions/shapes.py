@@ -42,11 +42,8 @@ def being_created(config: Record) -> Record:
 
 
 def being_updated(config: Record) -> Record:
-    return config | {
-        "LastUpdateStatus": "InProgress",
-        "LastUpdateStatusReason": "The function is being created.",
-        "LastUpdateStatusReasonCode": "Creating",
-    }
+    """The reason code seen on AWS is in no list of botocore's, so that none is told."""
+    return config | {"LastUpdateStatus": "InProgress", "LastUpdateStatusReason": "The function is being created."}
 
 
 def alias(state: State, record: Record) -> Record:

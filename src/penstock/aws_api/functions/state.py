@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
-from penstock.aws_api.functions.errors import missing, precondition
+from penstock.aws_api.functions.errors import conflict, missing, precondition
 from penstock.aws_api.functions.host import Host, PublicUrl, Running
 from penstock.aws_api.service import Context, Dispatcher
 from penstock.aws_api.store import Store, Table
@@ -74,6 +74,11 @@ class State:
         if not here or name.name not in self.functions:
             raise not_found(name, name.region or self.region, name.account or self.account_id)
         return name
+
+    def check_own(self, name: str) -> None:
+        """Raises ServiceError for a function that is somebody else's to change."""
+        if name in self.adopted:
+            raise conflict(f"{name} is run from a template by penstock up: change it there")
 
     # --- versions ---
 

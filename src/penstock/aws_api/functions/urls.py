@@ -9,7 +9,7 @@ from penstock.aws_api.functions.lives import Lives
 from penstock.aws_api.functions.paging import page, paged
 from penstock.aws_api.functions.state import LATEST, Record, State, moment
 from penstock.aws_api.service import Answer, Call, Operation
-from penstock.invoke_api.refusal import validation_error
+from penstock.invoke_api.refusal import RefusalError, validation_error
 
 _VERSION: Final = re.compile(r"[0-9]+")
 _MEMBERS: Final = ("AuthType", "Cors", "InvokeMode")
@@ -52,6 +52,7 @@ class Urls:
     def _update(self, call: Call) -> Answer:
         state, params = self._state, call.params
         name, qualifier, shape = self._find(call)
+        state.check_own(name)
         shape |= {member: params[member] for member in _MEMBERS if member in params}
         shape["LastModifiedTime"] = moment(state.clock.epoch())
         self._lives.reader.url_config(name, shape)
@@ -66,16 +67,15 @@ class Urls:
         state = self._state
         try:
             name = state.read_name(call.params).name
-        except Exception as error:
-            raise missing("Function does not exist") from error
+        except RefusalError as refusal:
+            raise missing("Function does not exist") if refusal.status == 404 else refusal from None
         taken, marker = page(state.url_configs.items(f"{name}/"), lambda item: item[0], call.params)
         items = [self._shown(name, key.partition("/")[2], record["shape"]) for key, record in taken]
         return paged("FunctionUrlConfigs", items, marker)
 
     def _delete(self, call: Call) -> Answer:
         name, qualifier, _ = self._find(call)
-        if name in self._state.adopted:
-            raise conflict(f"{name} is run from a template by penstock up: change it there")
+        self._state.check_own(name)
         self._state.url_configs.delete(f"{name}/{qualifier}")
         self._lives.close_url(name, qualifier)
         return {}
