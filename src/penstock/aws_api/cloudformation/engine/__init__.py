@@ -1,0 +1,1 @@
+"""Carries out what was planned: deploys, rolls back, deletes."""

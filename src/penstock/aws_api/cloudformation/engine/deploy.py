@@ -1,0 +1,192 @@
+"""Brings a stack's resources to what its template says: makes, changes and replaces. Removing comes later."""
+
+from collections.abc import Iterable
+
+from penstock.aws_api.cloudformation import limits, texts
+from penstock.aws_api.cloudformation.engine.guard import guarded
+from penstock.aws_api.cloudformation.engine.run import Run
+from penstock.aws_api.cloudformation.engine.walk import walk
+from penstock.aws_api.cloudformation.handlers.base import Handler, HandlerFailure, Job, Stopped
+from penstock.aws_api.cloudformation.reading.design import Definition, Design
+from penstock.aws_api.cloudformation.records import Json, Resource
+from penstock.model.errors import UserError
+
+
+async def deploy(run: Run, design: Design) -> None:
+    """Adds and changes in one order: each resource after all it needs. `run.failed` names what could not be done."""
+    await _Deployment(run, design).deploy()
+
+
+class _Deployment:
+    def __init__(self, run: Run, design: Design) -> None:
+        self._run = run
+        self._design = design
+        self._repository = run.repository
+        self._stack = run.stack
+        self._before = run.repository.before(run.stack)
+        design.look_in(lambda name: run.repository.resource(run.stack, name))
+
+    async def deploy(self) -> None:
+        done = await walk(self._design.needs, self._one, at_once=limits.RESOURCES_AT_ONCE, halted=self._run.stop_asked)
+        if len(done) < len(self._design.resources):
+            self._run.stop("Resources were not made")
+
+    async def _one(self, logical_id: str) -> bool:
+        definition = self._design.resources[logical_id]
+        resource = self._repository.resource(self._stack, logical_id)
+        if resource is not None and resource.status == "DELETE_COMPLETE":
+            resource = None
+        try:
+            properties = self._design.properties(logical_id)
+        except UserError as error:
+            self._cannot(definition, resource, error.message)
+            return False
+        if resource is None:
+            return await self._create(self._new(definition, properties))
+        handler = self._run.handler(definition.type)
+        if resource.type != definition.type or not resource.initiated:
+            return await self._replace(resource, definition, properties)
+        changed = self._changed(resource, properties)
+        tags_differ = handler.taggable and resource.tags != self._stack.tags
+        if changed & handler.create_only:
+            return await self._replace(resource, definition, properties)
+        if changed or tags_differ or resource.status.endswith("FAILED"):
+            return await self._update(resource, definition, properties, changed)
+        self._take_over(resource, definition)
+        self._repository.keep_resource(self._stack, resource)
+        return True
+
+    def _changed(self, resource: Resource, properties: Json) -> frozenset[str]:
+        """What is to be brought about: also what an attempt before this one may have changed, or not."""
+        changed = different(resource.properties, properties)
+        before = self._before.get(resource.logical_id)
+        if resource.status.endswith("FAILED") and before is not None:
+            changed |= different(before.properties, properties) | different(before.properties, resource.properties)
+        return changed
+
+    def _new(self, definition: Definition, properties: Json) -> Resource:
+        resource = Resource(definition.logical_id, definition.type, self._repository.now(), properties=properties)
+        resource.tags = dict(self._stack.tags)
+        self._take_over(resource, definition)
+        return resource
+
+    def _take_over(self, resource: Resource, definition: Definition) -> None:
+        """What the template says of a resource beside its properties."""
+        resource.needs = sorted(definition.needs)
+        resource.deletion_policy = definition.deletion_policy
+        resource.replace_policy = definition.replace_policy
+        resource.metadata = definition.metadata
+
+    def _cannot(self, definition: Definition, resource: Resource | None, reason: str) -> None:
+        if resource is None:
+            self._run.fail(self._new(definition, {}), "CREATE_FAILED", reason)
+        else:
+            self._run.fail(resource, "UPDATE_FAILED", reason)
+
+    async def _create(self, resource: Resource) -> bool:
+        self._run.keep(resource, "CREATE_IN_PROGRESS")
+        return await self._make(resource, "CREATE", texts.CREATION_CANCELLED)
+
+    async def _replace(self, old: Resource, definition: Definition, properties: Json) -> bool:
+        resource = self._new(definition, properties)
+        leftover = ""
+        with self._repository.transaction():
+            before = self._before.get(old.logical_id)
+            if old.exists and (before is None or before.physical_id != old.physical_id):
+                # What no state of the stack has: neither the one to come nor the one to return to.
+                leftover = self._repository.leave_over(self._stack, old)
+            if old.initiated:
+                self._run.keep(resource, "UPDATE_IN_PROGRESS", texts.REPLACES)
+            else:
+                self._run.keep(resource, "CREATE_IN_PROGRESS")
+        if not old.initiated:
+            return await self._make(resource, "CREATE", texts.CREATION_CANCELLED)
+        return await self._make(resource, "UPDATE", texts.UPDATE_CANCELLED, old, leftover)
+
+    async def _make(
+        self, resource: Resource, verb: str, cancelled: str, old: Resource | None = None, leftover: str = ""
+    ) -> bool:
+        try:
+            handler = self._run.handler(resource.type)
+            check(handler, self._run, resource)
+            job = self._run.job(resource, resource.properties)
+            resource.physical_id = await guarded(handler.draft(job))
+            resource.note = job.note
+            self._repository.keep_resource(self._stack, resource)
+            job.physical_id = resource.physical_id
+            job.on_initiated = lambda physical_id, attributes: self._initiated(resource, verb, physical_id, attributes)
+            await guarded(handler.create(job))
+        except (HandlerFailure, Stopped) as failure:
+            reason = failure.reason if isinstance(failure, HandlerFailure) else cancelled
+            self._not_made(resource, old, leftover, f"{verb}_FAILED", reason)
+            return False
+        resource.attributes = job.attributes
+        self._run.keep(resource, f"{verb}_COMPLETE")
+        return True
+
+    def _not_made(self, resource: Resource, old: Resource | None, leftover: str, status: str, reason: str) -> None:
+        if resource.initiated:
+            self._run.fail(resource, status, reason)
+            return
+        resource.physical_id, resource.note = "", {}
+        with self._repository.transaction():
+            if leftover:
+                self._repository.drop_leftover(self._stack, leftover)
+            self._run.fail(resource if old is None else old, status, reason)
+
+    def _initiated(self, resource: Resource, verb: str, physical_id: str, attributes: Json) -> None:
+        resource.initiated, resource.physical_id = True, physical_id
+        resource.attributes = dict(attributes)
+        self._run.keep(resource, f"{verb}_IN_PROGRESS", texts.INITIATED)
+
+    async def _update(
+        self, resource: Resource, definition: Definition, properties: Json, changed: frozenset[str]
+    ) -> bool:
+        previous, previous_tags = resource.properties, resource.tags
+        resource.properties, resource.tags = properties, dict(self._stack.tags)
+        self._take_over(resource, definition)
+        self._run.keep(resource, "UPDATE_IN_PROGRESS")
+        try:
+            handler = self._run.handler(resource.type)
+            check(handler, self._run, resource)
+            job = update_job(self._run, resource, previous, previous_tags, changed)
+            await guarded(handler.update(job))
+        except (HandlerFailure, Stopped) as failure:
+            reason = failure.reason if isinstance(failure, HandlerFailure) else texts.UPDATE_CANCELLED
+            self._run.fail(resource, "UPDATE_FAILED", reason)
+            return False
+        resource.attributes = job.attributes
+        self._run.keep(resource, "UPDATE_COMPLETE")
+        return True
+
+
+def update_job(
+    run: Run,
+    resource: Resource,
+    previous: Json,
+    previous_tags: dict[str, str],
+    changed: Iterable[str],
+    *,
+    stop: bool = True,
+) -> Job:
+    job = run.job(resource, resource.properties, may_stop=stop)
+    handler = run.handler(resource.type)
+    job.previous = handler.fitted(previous)
+    job.previous_tags = {**previous_tags, **job.previous.get("Tags", {})} if handler.taggable else {}
+    job.changed = frozenset(changed)
+    return job
+
+
+def different(old: Json, new: Json) -> frozenset[str]:
+    """The names of properties that are not the same in both."""
+    return frozenset(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
+def check(handler: Handler, run: Run, resource: Resource) -> None:
+    faults = handler.faults(resource.properties, run.dispatcher)
+    if faults:
+        raise HandlerFailure(faults_text(resource.logical_id, faults))
+
+
+def faults_text(logical_id: str, faults: list[str]) -> str:
+    return f"Properties validation failed for resource {logical_id} with message:\n[{', '.join(faults)}]"

@@ -1,0 +1,1 @@
+"""CloudFormation's operations, as its API has them."""

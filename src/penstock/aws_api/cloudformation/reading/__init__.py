@@ -1,0 +1,1 @@
+"""From a template's text to what the engine makes: parameters, macros, conditions and values."""
