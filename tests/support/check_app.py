@@ -4,6 +4,7 @@ Copied into an app's folder as main.py, so it imports the standard library alone
 """
 
 import asyncio
+import mmap
 import os
 import time
 from typing import Any
@@ -72,9 +73,13 @@ async def hungry(user: str) -> tuple[int, str]:
 
 
 async def greedy(user: str) -> tuple[int, str]:
-    """700 MB each: four are too many for 2,048."""
-    held = bytearray(b"x") * (700 * MIB)
-    await asyncio.sleep(1)
+    """250 MB each beside 1,200 that stay: four are too many for 2,048."""
+    if not stock:
+        stock.append(mmap.mmap(-1, 1200 * MIB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+        for _ in range(1200):
+            stock[0].write(bytes(MIB))
+    held = bytearray(b"x") * (250 * MIB)
+    await asyncio.sleep(0.5)
     return 200, f"hello {user} {len(held)}"
 
 
@@ -107,6 +112,7 @@ async def queues(user: str) -> tuple[int, str]:
 
 
 lock = asyncio.Lock()
+stock: list[mmap.mmap] = []
 PATHS = {
     f"/{function.__name__}": function
     for function in (sound, mixed, hidden, remembers, blocks, hungry, greedy, fails, broken, dies, counts, queues)

@@ -50,8 +50,9 @@ def answer(event: dict[str, str]) -> str:
     if what == "signal":
         os.kill(os.getpid(), int(argument))
     if what == "hold":
-        held = hold(int(argument))
-        time.sleep(5)
+        mib, _, seconds = argument.partition(" ")
+        held = hold(int(mib))
+        time.sleep(float(seconds or 5))
         return str(len(held))
     if what == "child":  # the same in a process below this one
         return str(subprocess.run([sys.executable, "-ISc", _CHILD % int(argument)], check=False).returncode)
