@@ -38,6 +38,11 @@ def path_as_sent(path: bytes) -> bytes:
     return quote_from_bytes(path, safe="/" + _UNRESERVED).encode()
 
 
+def path_encoded_once(path: bytes) -> bytes:
+    """Decoded, and encoded as AWS does it: what S3 signs."""
+    return quote_from_bytes(unquote_to_bytes(path), safe="/" + _UNRESERVED).encode()
+
+
 def normalized_path(path: bytes) -> bytes:
     """The same without empty segments, `.` and `..`.
 

@@ -8,7 +8,7 @@ both forms at once, no signature, its parts, time, signed headers, algorithm, sc
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
@@ -20,6 +20,7 @@ from penstock.wire.canonical_request import (
     header_values,
     normalized_path,
     path_as_sent,
+    path_encoded_once,
     query_as_sent,
     query_pairs,
     split_target,
@@ -27,19 +28,23 @@ from penstock.wire.canonical_request import (
 from penstock.wire.http_messages import Headers
 from penstock.wire.signature_errors import SignatureError, incomplete, invalid, mismatch, unrecognized
 
-__all__ = ["Key", "SignatureError", "Verifier"]
+__all__ = ["Key", "Payload", "SignatureError", "Verifier"]
 
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"
 _TERMINATOR: Final = "aws4_request"
 # One for each key, day, region and service in use.
 _SIGNING_KEYS: Final = 64
+_CONTENT_SHA_256: Final = b"x-amz-content-sha256"
+_UNSIGNED_PAYLOAD: Final = b"UNSIGNED-PAYLOAD"
+_SIGNED_CHUNKS: Final = b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+_NOTHING: Final = hashlib.sha256(b"").hexdigest()
 _UNSIGNED: Final = frozenset({SIGNATURE})
 _UNSIGNED_WITH_TOKEN: Final = frozenset({SIGNATURE, TOKEN})
 # "You must include the host header (HTTP/1.1) or the :authority header (HTTP/2), and any x-amz-* headers in the
 # signature": the page named above. But AWS takes requests without these:
 _MAY_BE_UNSIGNED: Final = frozenset(
     {
-        b"x-amz-content-sha256",  # is compared with the body in any case; awscurl and AWS's own test suite leave it out
+        _CONTENT_SHA_256,  # is compared with the body in any case; awscurl and AWS's own test suite leave it out
         b"x-amz-date",  # is in the string to sign
         b"x-amz-security-token",  # is compared with the key's; `post-sts-header-after` of AWS's test suite adds it late
         b"x-amz-cf-id",  # CloudFront adds it on the way
@@ -72,6 +77,17 @@ class Key:
         return "AIDA" + base64.b32encode(digest)[:17].decode()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payload:
+    """A body that was hashed as it came. S3 has rules of its own: its paths are signed as they are sent, a body need
+    not be signed, and one in chunks has a signature for each, `signed` with the SHA-256 of its content. Both in hex.
+    """
+
+    sha256: str
+    s3: bool = False
+    signed: Sequence[tuple[str, str]] = ()
+
+
 class Verifier:
     """Knows the keys, by access key id. Where `service` or `region` is None, any that the signature names will do."""
 
@@ -81,7 +97,7 @@ class Verifier:
         self._region = region
         self._signing_key = lru_cache(_SIGNING_KEYS)(_derive)
 
-    def verify(self, *, method: bytes, target: bytes, headers: Headers, body: bytes, now: float) -> Key:
+    def verify(self, *, method: bytes, target: bytes, headers: Headers, body: bytes | Payload, now: float) -> Key:
         """The key that signed the request. `target` and `headers` as sent, names in lower case; `now` in epoch seconds.
 
         Raises SignatureError.
@@ -99,12 +115,14 @@ class Verifier:
         key = self._keys.get(access_key_id)
         if key is None:
             raise unrecognized(f"no key {access_key_id!r} in the key file")
-        payload_hash = _payload_hash(body, values)
+        payload = Payload(sha256=hashlib.sha256(body).hexdigest()) if isinstance(body, bytes) else body
+        payload_hash = _s3_payload_hash(payload, values, claim) if payload.s3 else _payload_hash(payload, values)
         signing_key = self._signing_key(key.secret_access_key, *scope)
-        for canonical_path, canonical_query in _candidates(path, query, claim):
+        for canonical_path, canonical_query in (_s3_candidates if payload.s3 else _candidates)(path, query, claim):
             request = canonical_request(method, canonical_path, canonical_query, claim.signed, values, payload_hash)
             if hmac.compare_digest(_sign(signing_key, claim.timestamp, scope, request), claim.signature):
                 _check_token(claim, key)
+                _check_chunks(payload, payload_hash, claim, scope, signing_key)
                 return key
         raise mismatch()
 
@@ -150,20 +168,61 @@ def _check_signed_headers(claim: Claim, values: dict[bytes, bytes]) -> None:
             raise mismatch(f"signed header {name.decode('latin-1')!r} is not in the request")
 
 
-def _payload_hash(body: bytes, values: dict[bytes, bytes]) -> bytes:
+def _payload_hash(payload: Payload, values: dict[bytes, bytes]) -> bytes:
     """The hash of what came, which is what must have been signed, in presigned URLs too.
 
     "Lambda doesn't support unsigned payloads", nor those signed chunk by chunk, which only S3 takes:
     https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-lambda.html
     and https://repost.aws/questions/QUPuq7VvHJRwWxVA3XJIgNKQ shows the answer to a presigned URL with another body.
     """
-    actual = hashlib.sha256(body).hexdigest().encode()
+    actual = payload.sha256.encode()
     declared = values.get(b"x-amz-content-sha256", actual)
     if declared != actual:
         raise mismatch(
             f"x-amz-content-sha256 is {declared.decode('latin-1')!r}, and the body's SHA-256 {actual.decode()}"
         )
     return actual
+
+
+def _s3_payload_hash(payload: Payload, values: dict[bytes, bytes], claim: Claim) -> bytes:
+    """What was signed for the body: its hash, or a word that says how else it is signed. Who takes the body compares
+    the hash with what came. https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+    """
+    return values.get(_CONTENT_SHA_256, _UNSIGNED_PAYLOAD if claim.in_query else payload.sha256.encode())
+
+
+def _check_chunks(
+    payload: Payload, payload_hash: bytes, claim: Claim, scope: tuple[str, str, str], signing_key: bytes
+) -> None:
+    """Each chunk's signature covers the one before it, and the first one the request's.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
+    """
+    if not payload_hash.startswith(_SIGNED_CHUNKS):
+        return
+    before = claim.signature.decode("latin-1")
+    for signature, content in payload.signed:
+        text = (
+            f"{_ALGORITHM}-PAYLOAD\n{claim.timestamp}\n{'/'.join(scope)}/{_TERMINATOR}\n{before}\n"
+            f"{_NOTHING}\n{content}"
+        )
+        before = hmac.digest(signing_key, text.encode(), "sha256").hex()
+        if not hmac.compare_digest(before, signature):
+            raise mismatch("a chunk's signature does not fit its content")
+    if not payload.signed:
+        raise mismatch("the chunks are not signed")
+
+
+def _s3_candidates(path: bytes, query: bytes, claim: Claim) -> Iterator[tuple[bytes, bytes]]:
+    """As sent, and decoded and encoded again once: "Do not normalize URI paths for requests to Amazon S3", on the page
+    named at the top.
+    """
+    pairs = query_pairs(query, _UNSIGNED if claim.in_query else frozenset())
+    first = (path, query_as_sent(pairs))
+    yield first
+    second = (path_encoded_once(path), encoded_query(pairs))
+    if second != first:
+        yield second
 
 
 def _candidates(path: bytes, query: bytes, claim: Claim) -> Iterator[tuple[bytes, bytes]]:

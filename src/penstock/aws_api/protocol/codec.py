@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final
 from urllib.parse import parse_qsl, quote
 
 import orjson
@@ -45,7 +45,7 @@ class Codec:
         self._offered = offered
         self._routes = Routes(model, offered)
 
-    def read(self, form: Form, head: Head, body: BinaryIO) -> Asked | None:
+    def read(self, form: Form, head: Head, body: IO[bytes]) -> Asked | None:
         """`body` stands at its beginning. None when the service has no such operation. Raises ServiceError."""
         try:
             asked = self._read_rest(head, body) if form in _REST else self._read_named(form, head, body)
@@ -73,7 +73,7 @@ class Codec:
 
     # --- REST ---
 
-    def _read_rest(self, head: Head, body: BinaryIO) -> Asked | None:
+    def _read_rest(self, head: Head, body: IO[bytes]) -> Asked | None:
         s3 = self.model.name == "s3"
         form = Form.S3 if s3 else Form.REST_JSON
         if s3:
@@ -92,7 +92,7 @@ class Codec:
 
     # --- by name ---
 
-    def _read_named(self, form: Form, head: Head, body: BinaryIO) -> Asked | None:
+    def _read_named(self, form: Form, head: Head, body: IO[bytes]) -> Asked | None:
         content = _decompressed(head, body.read())
         operation = self._offered_operation(form, head.operation(content))
         if operation is None:

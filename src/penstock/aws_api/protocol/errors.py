@@ -27,6 +27,8 @@ _DEFAULT_STATUS: Final = 400
 def write_error(form: Form, model: ServiceModel | None, error: ServiceError, request_id: str) -> Reply:
     """Without a `model`, for a service that is not offered, an error is a code and a message."""
     shape = model.error(error.code) if model else None
+    if shape is not None and error.code == shape.name != shape.error_code:
+        error = ServiceError(shape.error_code, error.message, error.status, error.members)
     status = _status(error, shape)
     headers = [(b"x-amzn-requestid", request_id.encode())]
     if form in (Form.REST_JSON, Form.JSON, Form.CBOR):

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from penstock.wire.http_messages import Headers
+from penstock.wire.http_server import HttpConnection
 
 
 class Form(Enum):
@@ -68,11 +69,12 @@ _BY_VERSION: Final = {
 
 @dataclass(frozen=True)
 class Head:
-    """`target` and `headers` as sent, names in lower case."""
+    """`target` and `headers` as sent, names in lower case. `known` is the service, where something else told it."""
 
     method: str
     target: str
     headers: Headers
+    known: str = ""
 
     def field(self, name: bytes) -> str:
         """The first of that name, or nothing: a client sends one."""
@@ -120,6 +122,8 @@ class Head:
 
     def service_with(self, body: bytes) -> str:
         """The same with what a form in the body says."""
+        if self.known:
+            return self.known
         if self.signed_service:
             return _BY_SIGNING_NAME.get(self.signed_service, self.signed_service)
         if target := _TARGET.fullmatch(self.field(b"x-amz-target")):
@@ -173,6 +177,11 @@ class Head:
         if named:
             return self.operation(body)
         return f"{self.method} {self.path}" if _PLAIN_PATH.fullmatch(self.path) else ""
+
+
+def read_head(connection: HttpConnection) -> Head:
+    """That of the request which is open on the connection."""
+    return Head(connection.method.decode(), connection.target.decode("latin-1"), connection.headers)
 
 
 def bucket_in_host(host: str) -> str:

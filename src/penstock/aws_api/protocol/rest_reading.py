@@ -6,7 +6,7 @@ https://smithy.io/2.0/spec/http-bindings.html
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import orjson
 
@@ -26,7 +26,7 @@ class Parts:
     labels: Mapping[str, str]
     query: Mapping[str, Sequence[str]]
     headers: Headers
-    body: BinaryIO
+    body: IO[bytes]
 
 
 def read_parts(shape: Shape, parts: Parts, read_body: ReadBody) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def read_parts(shape: Shape, parts: Parts, read_body: ReadBody) -> dict[str, Any
     return read
 
 
-def _payload(shape: Shape, body: BinaryIO, read_body: ReadBody) -> Any:
+def _payload(shape: Shape, body: IO[bytes], read_body: ReadBody) -> Any:
     if shape.traits.get("streaming"):
         return body
     content = body.read()

@@ -162,3 +162,9 @@ def fault(form: Form) -> ServiceError:
         Form.EC2: "InternalError",
     }.get(form, "InternalFailure")
     return ServiceError(code, text, 500)
+
+
+def no_room(form: Form) -> ServiceError:
+    """The body of a request could not be kept."""
+    error = fault(form)
+    return ServiceError(error.code, "The request could not be kept on disk; the log of penstock says more", 500)
