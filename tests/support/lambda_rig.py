@@ -27,6 +27,7 @@ class FakeVersion:
     reason: tuple[str, str] | None = ("Creating", "The function is being created.")
     retired: bool = False
     config: ScalingConfig = field(default_factory=ScalingConfig)
+    requested: ScalingConfig | None = None
 
     @property
     def scalable(self) -> "FakeVersion":
@@ -35,10 +36,6 @@ class FakeVersion:
     @property
     def applied(self) -> ScalingConfig:
         return self.config
-
-    @property
-    def requested(self) -> ScalingConfig | None:
-        return None
 
     def put(self, config: ScalingConfig) -> None:
         self.config = config

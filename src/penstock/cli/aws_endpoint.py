@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from penstock.aws_api.cloudformation import CloudFormationService
 from penstock.aws_api.door import AwsDoor
 from penstock.aws_api.functions import LambdaService
 from penstock.aws_api.guard import guarded
@@ -74,6 +75,7 @@ class AwsEndpoint:
             S3Service(store, clock),
             LogsService(store, clock, self),
             self._lambda,
+            CloudFormationService(store, clock, dispatcher),
         ):
             dispatcher.add(service)
         signed = verifier if must_sign(settings) else None

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from penstock.cli import main as module
+from penstock.cli import up_command
 from penstock.cli.reporter import Reporter
 from penstock.cli.up import UpOptions
 from penstock.runtime_api.bandwidth import AWS, Bandwidth
@@ -21,7 +22,7 @@ def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *flags: str) -> tuple[obj
 
     template = folder / "template.yaml"
     template.touch()
-    monkeypatch.setattr(module, "run_up", up)
+    monkeypatch.setattr(up_command, "run_up", up)
     monkeypatch.setattr(sys, "argv", ["penstock", "up", str(template), *flags])
     with pytest.raises(SystemExit) as left:
         module.main()

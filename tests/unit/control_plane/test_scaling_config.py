@@ -1,69 +1,9 @@
-"""PutFunctionScalingConfig and its neighbours: bounds read, refused in AWS's words, and shown."""
+"""The bounds of PutFunctionScalingConfig: read, and refused in AWS's words."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
-
-import botocore.session
-import orjson
 import pytest
 
-from penstock.control_plane.aws_api.lambda_api import LambdaApi
-from penstock.control_plane.aws_api.operations import Call
-from penstock.control_plane.registry import Registry
 from penstock.control_plane.scaling_config import ScalingConfig, read_scaling_config
 from penstock.invoke_api.refusal import RefusalError
-from penstock.router import Router
-from support.functions import CAPACITY_PROVIDER, function
-
-ARN = "arn:aws:lambda:us-east-1:123456789012:function:app"
-MODEL = botocore.session.get_session().get_service_model("lambda")
-
-
-@dataclass
-class Bounds:
-    state: str = "Active"
-    applied: ScalingConfig = field(default_factory=ScalingConfig)
-    requested: ScalingConfig | None = None
-
-    def put(self, config: ScalingConfig) -> None:
-        self.requested = config
-
-
-@pytest.fixture
-def bounds() -> Bounds:
-    return Bounds()
-
-
-@pytest.fixture
-def api(bounds: Bounds) -> LambdaApi:
-    registry = Registry()
-    registry.add(function(Path("/code")), Router(), url=None, code_sha256="x", code_size=1, last_modified=0.0)
-    registry.add_scalable("app", bounds)
-    return LambdaApi(registry, "us-east-1", "123456789012")
-
-
-def call(operation: str, qualifier: str | None = "1", body: object = None) -> Call:
-    query = {} if qualifier is None else {"Qualifier": qualifier}
-    return Call(operation, {"FunctionName": "app"}, query, b"" if body is None else orjson.dumps(body))
-
-
-def put(config: object) -> Call:
-    return call("PutFunctionScalingConfig", body={"FunctionScalingConfig": config})
-
-
-def test_bounds_are_put_and_seen_until_they_are_reached(api: LambdaApi, bounds: Bounds) -> None:
-    wanted = put({"MinExecutionEnvironments": 2, "MaxExecutionEnvironments": 6})
-    assert (wanted.status, api.answer(wanted)) == (202, {"FunctionState": "Active"})
-    found = api.answer(call("GetFunctionScalingConfig", "$LATEST.PUBLISHED"))
-    assert found == {
-        "FunctionArn": f"{ARN}:1",
-        "AppliedFunctionScalingConfig": {"MinExecutionEnvironments": 3},
-        "RequestedFunctionScalingConfig": {"MinExecutionEnvironments": 2, "MaxExecutionEnvironments": 6},
-    }
-    output = MODEL.operation_model("GetFunctionScalingConfig").output_shape
-    assert output is not None
-    assert set(found) == set(output.members)
-    assert bounds.requested == ScalingConfig(2, 6)
 
 
 def test_what_is_left_out_falls_back() -> None:
@@ -89,33 +29,7 @@ def test_what_is_left_out_falls_back() -> None:
         ([], "SerializationException", "must be an object"),
     ],
 )
-def test_bad_bounds(api: LambdaApi, config: object, error_type: str, text: str) -> None:
+def test_bad_bounds(config: object, error_type: str, text: str) -> None:
     with pytest.raises(RefusalError, match=text) as refused:
-        api.answer(put(config))
+        read_scaling_config({"FunctionScalingConfig": config})
     assert (refused.value.status, refused.value.error_type) == (400, error_type)
-
-
-def test_a_body_that_is_none(api: LambdaApi) -> None:
-    with pytest.raises(RefusalError, match="not JSON"):
-        api.answer(Call("PutFunctionScalingConfig", {"FunctionName": "app"}, {"Qualifier": "1"}, b"{"))
-
-
-@pytest.mark.parametrize("qualifier", [None, "", "live", "$LATEST"])
-def test_the_qualifier_must_name_a_version(api: LambdaApi, qualifier: str | None) -> None:
-    with pytest.raises(RefusalError, match="'qualifier' failed to satisfy constraint"):
-        api.answer(call("GetFunctionScalingConfig", qualifier))
-
-
-def test_a_version_that_is_none(api: LambdaApi) -> None:
-    with pytest.raises(RefusalError, match=f"Function not found: {ARN}:7"):
-        api.answer(call("GetFunctionScalingConfig", "7"))
-
-
-def test_the_versions_of_a_capacity_provider(api: LambdaApi) -> None:
-    by_name = Call("ListFunctionVersionsByCapacityProvider", {"CapacityProviderName": "capacity"})
-    assert api.answer(by_name) == {
-        "CapacityProviderArn": CAPACITY_PROVIDER.arn,
-        "FunctionVersions": [{"FunctionArn": f"{ARN}:1", "State": "Active"}],
-    }
-    with pytest.raises(RefusalError, match="Capacity provider not found"):
-        api.answer(Call("ListFunctionVersionsByCapacityProvider", {"CapacityProviderName": "other"}))

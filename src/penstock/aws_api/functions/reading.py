@@ -68,7 +68,7 @@ class Reader:
         memory, ratio = read_size(properties)
         least, most = read_environments(properties, None)
         return Function(
-            logical_id=name,
+            logical_id=f"{name}:{config['Version']}",
             name=name,
             arn=self._state.function_arn(name),
             version=config["Version"],

@@ -103,6 +103,15 @@ async def test_bounds_are_read_and_changed(rig: LambdaRig) -> None:
     ).code == "ResourceNotFoundException"
 
 
+async def test_bounds_that_are_not_reached_yet_are_shown_beside(rig: LambdaRig) -> None:
+    await rig.published()
+    rig.host.versions[0].requested = ScalingConfig(5, 9)
+    found = await rig.calls("GetFunctionScalingConfig", FunctionName="f", Qualifier="1")
+
+    assert found["AppliedFunctionScalingConfig"] == {"MinExecutionEnvironments": 3}
+    assert found["RequestedFunctionScalingConfig"] == {"MinExecutionEnvironments": 5, "MaxExecutionEnvironments": 9}
+
+
 async def test_a_layer_has_numbered_versions_that_functions_use(rig: LambdaRig) -> None:
     first = await rig.calls(
         "PublishLayerVersion", LayerName="l", Content={"ZipFile": archive("1")}, CompatibleRuntimes=["python3.13"]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from penstock.control_plane.aws_api.guard import guarded, refusal
+from penstock.aws_api.guard import guarded, refusal
 from support.answers import read_answer
 from support.http_door import AtOnce
 from support.transport import Peer
