@@ -123,7 +123,8 @@ def test_the_example(serve: Serve, tmp_path: Path) -> None:
     )
     assert json.loads(tools.aws("lambda", "invoke", *words, "--output", "json").output)["StatusCode"] == 200
     assert (tools.home / "out.json").read_bytes().endswith(b'{"detail":"Not Found"}')
-    said = tools.sam(example, "remote", "invoke", FUNCTION, "--stack-name", STACK, "--event", "{}")
+    words = ("--stack-name", STACK, "--parameter", "Qualifier=live", "--event", "{}")
+    said = tools.sam(example, "remote", "invoke", FUNCTION, *words)
     assert "Not Found" in said
 
     said = tools.sam(example, "logs", "--stack-name", STACK, "--name", FUNCTION)

@@ -35,12 +35,13 @@ def test_logs(site: SamSite) -> None:
     name = site.function
     group = f"/aws/lambda/{name}"
     first, second = uuid.uuid4().hex, uuid.uuid4().hex
-    invoke = ("lambda", "invoke", "--function-name", f"{name}:live", "--cli-binary-format", "raw-in-base64-out")
 
     def event(visitor: str) -> tuple[str, ...]:
-        return *invoke, "--payload", json.dumps({"do": "echo", "name": visitor}), "out.json", "--output", "json"
+        payload = json.dumps({"do": "echo", "name": visitor})
+        return "lambda", "invoke", "--function-name", f"{name}:live", "--payload", payload, "out.json"
 
-    assert json.loads(site.tools.aws_2(*event(first)).output) == {"StatusCode": 200, "ExecutedVersion": "1"}
+    words = (*event(first), "--cli-binary-format", "raw-in-base64-out", "--output", "json")
+    assert json.loads(site.tools.aws_2(*words).output) == {"StatusCode": 200, "ExecutedVersion": "1"}
     status, body = split_stream((site.tools.home / "out.json").read_bytes())
     assert (status, json.loads(body)) == (200, {"do": "echo", "name": first})
     assert f"event {first}" in site.tools.aws_2("logs", "tail", group)

@@ -108,9 +108,9 @@ def make_tools(endpoint: str, home: Path) -> Tools:
 def variables(home: Path, **more: str) -> dict[str, str]:
     """Nothing of the user's own, but for how pip reaches its index."""
     pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
-    plain = plain_variables(
-        HOME=str(home), SAM_CLI_TELEMETRY="0", SAM_CLI_POLL_DELAY="0.5", AWS_PAGER="", **pip, **more
-    )
+    # Wide, so that no word of a table is broken into two lines.
+    quick = {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.5", "AWS_PAGER": "", "COLUMNS": "250"}
+    plain = plain_variables(HOME=str(home), **quick, **pip, **more)
     return {**plain, "PATH": f"{home / 'bin'}{os.pathsep}{plain['PATH']}"}
 
 
