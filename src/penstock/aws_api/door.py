@@ -15,6 +15,7 @@ from penstock.aws_api.protocol.intake import MAX_OBJECT_BYTES, Intake
 from penstock.aws_api.protocol.models import Models
 from penstock.aws_api.protocol.sending import Flow, respond, send
 from penstock.aws_api.protocol.shapes import ServiceModel
+from penstock.aws_api.protocol.signatures import verify
 from penstock.aws_api.protocol.wording import bad_signature, fault, no_room, unknown_operation
 from penstock.aws_api.service import Answer, Context, Dispatcher, ServiceError
 from penstock.invoke_api.refusal import RefusalError
@@ -24,7 +25,7 @@ from penstock.wire.exchange import DISCARD, Discard, Exchange
 from penstock.wire.http_messages import response
 from penstock.wire.http_server import HttpConnection
 from penstock.wire.signature_errors import SignatureError, missing
-from penstock.wire.sigv4 import Payload, Verifier
+from penstock.wire.sigv4 import Verifier
 
 _TEXT: Final = b"text/plain; charset=utf-8"
 
@@ -97,11 +98,12 @@ class AwsDoor:
                 await _drop(reply)
             else:
                 await send(call.flow, reply, self._extra(), lambda error: self._tell(head, "", error))
-        except Exception as error:
-            # Nothing of an answer was sent, or the client finds its answer cut.
+        except asyncio.CancelledError:
+            call.cut()
+            raise
+        except Exception as error:  # nothing was sent yet: what is sent later has its errors in it
             self._tell(head, "", error)
-            if call.flow.connection.answerable:
-                call.refuse(fault(head.form))
+            call.refuse(fault(head.form))
 
     async def _reply(self, call: "_Call", head: Head, intake: Intake) -> Reply:
         model: ServiceModel | None = None
@@ -147,18 +149,10 @@ class AwsDoor:
         """Raises ServiceError. What is not signed is looked at again when its operation is known."""
         if self._verifier is None or not head.signed_service:
             return
-        payload = Payload(sha256=intake.sha256, s3=head.form is Form.S3, signed=intake.signed)
-        target = head.target.encode("latin-1")
         try:
-            self._verifier.verify(
-                method=head.method.encode(),
-                target=target,
-                headers=intake.head.headers,
-                body=payload,
-                now=self._clock.epoch(),
-            )
+            verify(self._verifier, intake, self._clock.epoch())
         except SignatureError as error:
-            raise bad_signature(head.form, error) from None
+            raise bad_signature(head.form, error, linked=head.linked) from None
 
     def _context(self, call: "_Call", head: Head) -> Context:
         host = head.field(b"host")
@@ -245,6 +239,11 @@ class _Call(Discard):
         self.flow.connection.keep_alive = False
         reply, extra = self._door.refusal(self._head, error, self.request_id)
         respond(self.flow, reply, extra)
+
+    def cut(self) -> None:
+        """There will be no answer, or no more of it."""
+        if not self.flow.gone:
+            self.flow.connection.cut(framed=not self.flow.connection.http_1_0)
 
     def lost(self) -> None:
         """An operation goes on, as on AWS; what is being sent ends."""

@@ -92,7 +92,7 @@ class Verifier:
     """Knows the keys, by access key id. Where `service` or `region` is None, any that the signature names will do."""
 
     def __init__(self, keys: Mapping[str, Key], *, service: str | None, region: str | None) -> None:
-        self._keys = keys
+        self.keys = keys
         self._service = service
         self._region = region
         self._signing_key = lru_cache(_SIGNING_KEYS)(_derive)
@@ -112,7 +112,7 @@ class Verifier:
             algorithm = claim.algorithm.decode("latin-1")
             raise incomplete(f"Unsupported AWS 'algorithm': '{algorithm}' (only AWS4-HMAC-SHA256 for now). ")
         access_key_id, scope = self._scope(claim)
-        key = self._keys.get(access_key_id)
+        key = self.keys.get(access_key_id)
         if key is None:
             raise unrecognized(f"no key {access_key_id!r} in the key file")
         payload = Payload(sha256=hashlib.sha256(body).hexdigest()) if isinstance(body, bytes) else body
@@ -203,8 +203,7 @@ def _check_chunks(
     before = claim.signature.decode("latin-1")
     for signature, content in payload.signed:
         text = (
-            f"{_ALGORITHM}-PAYLOAD\n{claim.timestamp}\n{'/'.join(scope)}/{_TERMINATOR}\n{before}\n"
-            f"{_NOTHING}\n{content}"
+            f"{_ALGORITHM}-PAYLOAD\n{claim.timestamp}\n{'/'.join(scope)}/{_TERMINATOR}\n{before}\n{_NOTHING}\n{content}"
         )
         before = hmac.digest(signing_key, text.encode(), "sha256").hex()
         if not hmac.compare_digest(before, signature):

@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import IO, Any, Final
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 import orjson
 
 from penstock.aws_api.protocol import cbor
 from penstock.aws_api.protocol.constraints import violations
 from penstock.aws_api.protocol.forms import parse_form, read_form
-from penstock.aws_api.protocol.head import Form, Head, bucket_in_host
+from penstock.aws_api.protocol.head import Form, Head, s3_path
 from penstock.aws_api.protocol.rest_reading import Parts, read_parts
 from penstock.aws_api.protocol.routes import Routes, read_query
 from penstock.aws_api.protocol.shapes import Operation, ServiceModel, Shape
@@ -80,7 +80,7 @@ class Codec:
             head = _with_hoisted_headers(head)
         query = read_query(head.query)
         single = {name: values[0] for name, values in query.items()}
-        path = _s3_path(head) if s3 else head.path
+        path = s3_path(head) if s3 else head.path
         match = self._routes.find(head.method, path, single, [name.decode("latin-1") for name, _ in head.headers])
         operation = self._offered_operation(form, match.operation) if match else None
         if match is None or operation is None:
@@ -150,12 +150,6 @@ def _decompressed(head: Head, content: bytes) -> bytes:
 
 
 # --- S3 ---
-
-
-def _s3_path(head: Head) -> str:
-    """The path with the bucket in it, wherever that was named."""
-    bucket = bucket_in_host(head.host)
-    return f"/{quote(bucket)}{head.path}" if bucket else head.path
 
 
 def _with_hoisted_headers(head: Head) -> Head:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from penstock.wire.http_messages import Headers
 from penstock.wire.http_server import HttpConnection
@@ -99,6 +99,16 @@ class Head:
     @property
     def access_key_id(self) -> str:
         return self._scope[0]
+
+    @property
+    def linked(self) -> bool:
+        """It is a presigned link."""
+        return "X-Amz-Algorithm=" in self.query or self.version_2
+
+    @property
+    def version_2(self) -> bool:
+        """The link is signed in the older way."""
+        return bool(self.signed_service) and not self.region
 
     @property
     def region(self) -> str:
@@ -194,3 +204,9 @@ def bucket_in_host(host: str) -> str:
     found = _S3_HOST.search(host)
     bucket = host[: found.start()] if found else host.removesuffix(".localhost")
     return bucket if bucket and "lambda-url" not in bucket else ""
+
+
+def s3_path(head: Head) -> str:
+    """The path with the bucket in it, wherever that was named."""
+    bucket = bucket_in_host(head.host)
+    return f"/{quote(bucket)}{head.path}" if bucket else head.path

@@ -61,7 +61,7 @@ async def send(flow: Flow, reply: Reply, extra: bytes, on_fault: OnFault) -> Non
         await _send_events(flow, reply, reply.body, extra, on_fault)
     elif isinstance(reply.body, FilePart) and flow.connection.method != b"HEAD":
         with reply.body.path.open("rb") as file:
-            await _send_file(flow, reply, file, reply.body, extra)
+            await _send_file(flow, reply, file, reply.body, extra, on_fault)
     elif isinstance(reply.body, FilePart):
         if not flow.gone:
             flow.connection.respond(_head(flow.connection, reply, extra, reply.body.length))
@@ -69,15 +69,21 @@ async def send(flow: Flow, reply: Reply, extra: bytes, on_fault: OnFault) -> Non
         respond(flow, reply, extra)
 
 
-async def _send_file(flow: Flow, reply: Reply, file: IO[bytes], part: FilePart, extra: bytes) -> None:
+async def _send_file(
+    flow: Flow, reply: Reply, file: IO[bytes], part: FilePart, extra: bytes, on_fault: OnFault
+) -> None:
     file.seek(part.offset)
     left = part.length
     if flow.gone:
         return
     flow.connection.write(_head(flow.connection, reply, extra, left))
     while left and await flow.ready():
-        piece = file.read(min(left, _PIECE))
-        if not piece:  # somebody made the file shorter
+        try:
+            piece = file.read(min(left, _PIECE))
+        except OSError as error:
+            on_fault(error)
+            piece = b""
+        if not piece:  # or somebody made the file shorter
             flow.connection.cut(framed=True)
             return
         left -= len(piece)

@@ -136,12 +136,20 @@ _S3_SIGNATURES: Final = {
         "The AWS Access Key Id you provided does not exist in our records.",
     ),
 }
+_EXPIRED_LINK: Final = ("AccessDenied", "Request has expired")
+_SKEWED: Final = (
+    "RequestTimeTooSkewed",
+    "The difference between the request time and the server's time is too large.",
+)
 _EC2_FAILURE: Final = "AWS was not able to validate the provided access credentials"
 
 
-def bad_signature(form: Form, error: SignatureError) -> ServiceError:
+def bad_signature(form: Form, error: SignatureError, *, linked: bool = False) -> ServiceError:
+    """`linked` tells a presigned link."""
     kind = error.error_type
     if form is Form.S3:
+        if error.message.startswith(("Signature expired", "Signature not yet current")):
+            return ServiceError(*(_EXPIRED_LINK if linked else _SKEWED), status=403)
         code, text = _S3_SIGNATURES.get(kind, (kind, ""))
         return ServiceError(code, text or error.message, 400 if kind.startswith("Incomplete") else 403)
     if form is Form.EC2 and kind in ("InvalidSignatureException", "UnrecognizedClientException"):
