@@ -1,7 +1,9 @@
 """PENSTOCK_UVICORN_HOOK=1: a run.sh as it is, whose uvicorn is handed the invocations; and what else it may start."""
 
 import asyncio
+import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ from penstock.packaging.adapter_layer.archive import build
 from support.gate import Gate
 from support.package_index import need_packages
 from support.projects import LAYER, RUN_SH, Project, Shape, make_project
-from support.up import Up, command, eventually, running, shared_cache
+from support.up import Up, eventually, running, shared_cache
 
 NEW, OLD = "uvicorn==0.54.0", "uvicorn==0.35.0"
 # As the example has it, and as the web adapter's own examples do.
@@ -93,34 +95,37 @@ def listening(up: Up, environment: str) -> bool:
     return any(one.status == psutil.CONN_LISTEN for one in found)
 
 
-def said(project: Project, cache: Path, text: str, count: int = 1) -> list[str]:
-    """Lines of the function's log with `text`, once there are `count` of them."""
+def said(project: Project, text: str, count: int = 1) -> list[str]:
+    """What the function's log holds with `text`, once that is so many lines."""
 
     def found() -> list[str] | None:
-        lines = [line for line in command(project, cache, "logs").stdout.splitlines() if text in line]
+        lines = [str(json.loads(line)["record"]) for line in project.logs.read_bytes().splitlines()]
+        lines = [line for line in lines if text in line]
         return lines if len(lines) == count else None
 
     return eventually(found, f"{text!r} {count} times in the log")
 
 
-def is_hooked(up: Up, project: Project, cache: Path) -> None:
+def is_hooked(up: Up, project: Project) -> None:
     reply = up.get("/loop")
     assert (reply.status, reply.text) == (200, "InvocationLoop")
     assert not any(listening(up, environment) for environment in up.environments)
-    assert said(project, cache, "invocations reach uvicorn in its process", len(up.environments))
+    assert said(project, "invocations reach uvicorn in its process", len(up.environments))
 
 
-def is_proxied(up: Up, project: Project, cache: Path, path: str = "/loop") -> None:
+def is_proxied(up: Up, project: Project, path: str = "/loop") -> None:
     assert up.get(path).status == 200
     assert all(listening(up, environment) for environment in up.environments)
-    assert said(project, cache, "PENSTOCK_UVICORN_HOOK=1 is not in use: ", len(up.environments))
+    assert said(project, "PENSTOCK_UVICORN_HOOK=1 is not in use: ", len(up.environments))
 
 
 @pytest.mark.parametrize("flags", [(), ("--no-namespaces",), ("--network", "isolated")])
 def test_run_sh_as_it_is(tmp_path: Path, cache: Path, user: dict[str, str], flags: tuple[str, ...]) -> None:
     project = site(tmp_path)
     with running(project, cache, *flags, environments=2, user=user) as up:
-        is_hooked(up, project, cache)
+        is_hooked(up, project)
+        # What the app starts is on its own.
+        assert '"UVICORN_LOOP"' not in up.get("/variables").text
         told = [event["text"] for event in up.said("warning") if "PENSTOCK_UVICORN_HOOK" in event["text"]]
         assert len(told) == 1
         assert "`penstock layer build`" in told[0]
@@ -145,19 +150,27 @@ python3 -m uvicorn --host 0.0.0.0 --port "$PORT" main:app
 def test_however_the_file_starts_it(tmp_path: Path, cache: Path, user: dict[str, str], run_sh: str) -> None:
     project = site(tmp_path, run_sh)
     with running(project, cache, user=user) as up:
-        is_hooked(up, project, cache)
+        is_hooked(up, project)
 
 
-@pytest.mark.parametrize("wrapper", ["/opt/bootstrap", "/opt/penstock"])
-def test_with_the_layer_built(tmp_path: Path, cache: Path, user: dict[str, str], wrapper: str) -> None:
+@pytest.fixture(scope="module")
+def built(user: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The layer as an archive."""
     python, other = asyncio.run(interpreter.find("python3.13"))
     if other:
         pytest.skip(other)
-    project = site(tmp_path, layers=("PLACE",), AWS_LAMBDA_EXEC_WRAPPER=wrapper)
+    output = tmp_path_factory.mktemp("built") / "layer.zip"
     architecture = Architecture.ARM64 if os.uname().machine == "aarch64" else Architecture.X86_64
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UV_CACHE_DIR", user["UV_CACHE_DIR"])
-        asyncio.run(build(architecture, "{}.{}".format(*python.version), project.folder / "layer.zip"))
+        asyncio.run(build(architecture, "{}.{}".format(*python.version), output))
+    return output
+
+
+@pytest.mark.parametrize("wrapper", ["/opt/bootstrap", "/opt/penstock"])
+def test_with_the_layer_built(tmp_path: Path, cache: Path, user: dict[str, str], built: Path, wrapper: str) -> None:
+    project = site(tmp_path, layers=("PLACE",), AWS_LAMBDA_EXEC_WRAPPER=wrapper)
+    shutil.copyfile(built, project.folder / "layer.zip")
     layer = "  Built: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: layer.zip}}\n"
     text = (
         project.template.read_text()
@@ -166,28 +179,22 @@ def test_with_the_layer_built(tmp_path: Path, cache: Path, user: dict[str, str],
     )
     project.template.write_text(text)
     with running(project, cache, user=user) as up:
-        is_hooked(up, project, cache)
+        is_hooked(up, project)
         assert [event["text"] for event in up.said("warning") if "supplied" in event["text"]] == []
-
-
-def test_what_the_app_starts_is_on_its_own(tmp_path: Path, cache: Path, user: dict[str, str]) -> None:
-    project = site(tmp_path)
-    with running(project, cache, user=user) as up:
-        assert '"UVICORN_LOOP"' not in up.get("/variables").text
 
 
 @pytest.mark.parametrize("options", ["--workers 2", "--loop asyncio"])
 def test_a_uvicorn_that_listens_all_the_same(tmp_path: Path, cache: Path, user: dict[str, str], options: str) -> None:
     project = site(tmp_path, UVICORN.replace("main:app", f"{options} main:app"), AWS_LWA_ASYNC_INIT="true")
     with running(project, cache, user=user) as up:
-        is_proxied(up, project, cache)
+        is_proxied(up, project)
 
 
 def test_an_old_uvicorn(tmp_path: Path, cache: Path, user: dict[str, str]) -> None:
     project = site(tmp_path, requirements=OLD)
     with running(project, cache, user=user) as up:
-        is_proxied(up, project, cache)
-        (line,) = said(project, cache, "WARN ")
+        is_proxied(up, project)
+        (line,) = said(project, "WARN ")
         assert line.endswith(
             "PENSTOCK_UVICORN_HOOK=1 has no effect: uvicorn 0.35.0 in /var/task cannot use it: 0.36 or later can"
         )
@@ -197,21 +204,21 @@ def test_another_server(tmp_path: Path, cache: Path, user: dict[str, str]) -> No
     """The probe app's, of the standard library alone; the uvicorn among the requirements is not started."""
     project = site(tmp_path, RUN_SH)
     with running(project, cache, user=user) as up:
-        is_proxied(up, project, cache, "/environ")
+        is_proxied(up, project, "/environ")
 
 
 def test_without_uvicorn(tmp_path: Path, cache: Path, user: dict[str, str]) -> None:
     project = site(tmp_path, RUN_SH, requirements="")
     with running(project, cache, user=user) as up:
-        is_proxied(up, project, cache, "/environ")
-        assert said(project, cache, "WARN PENSTOCK_UVICORN_HOOK=1 has no effect: there is no uvicorn in /var/task, ")
+        is_proxied(up, project, "/environ")
+        assert said(project, "WARN PENSTOCK_UVICORN_HOOK=1 has no effect: there is no uvicorn in /var/task, ")
 
 
 def test_neither_yes_nor_no(tmp_path: Path, cache: Path, user: dict[str, str]) -> None:
     project = site(tmp_path, PENSTOCK_UVICORN_HOOK="yes")
     with running(project, cache, user=user) as up:
         assert up.get("/loop").text != "InvocationLoop"
-        assert said(project, cache, "PENSTOCK_UVICORN_HOOK='yes' counts as 0: expected 0 or 1")
+        assert said(project, "PENSTOCK_UVICORN_HOOK='yes' counts as 0: expected 0 or 1")
 
 
 def test_an_app_that_is_killed_in_a_request(tmp_path: Path, cache: Path, user: dict[str, str], gate: Gate) -> None:
@@ -242,7 +249,7 @@ def test_an_open_stream_ends_before_up_does(
         assert (reply.status, reply.text) == (200, "begin\nend\n")
         assert up.ended() == 0
         up.assert_nothing_left(0)
-        assert said(project, cache, "Finished server process")
+        assert said(project, "Finished server process")
 
 
 def test_sigterm_to_uvicorn_alone_lets_a_stream_end(
@@ -253,7 +260,7 @@ def test_sigterm_to_uvicorn_alone_lets_a_stream_end(
         (first,) = up.environments
         stream = up.occupy(gate, "/stream")
         up.runtime(first).terminate()
-        said(project, cache, "Waiting for connections to close")
+        said(project, "Waiting for connections to close")
         reply = stream.release()
         assert (reply.status, reply.text) == (200, "begin\nend\n")
         up.wait_for("environment", state="died", environment=first)
