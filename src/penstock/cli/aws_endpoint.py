@@ -5,10 +5,11 @@ and every Function URL by its host.
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Final
 
 from penstock.aws_api.cloudformation import CloudFormationService
 from penstock.aws_api.door import AwsDoor
+from penstock.aws_api.ec2 import Ec2Instance, Ec2Service
 from penstock.aws_api.functions import LambdaService
 from penstock.aws_api.guard import guarded
 from penstock.aws_api.iam import IamService
@@ -28,15 +29,17 @@ from penstock.invoke_api.door import InvokeApi
 from penstock.invoke_api.event_queue import EventQueue, QueueSettings
 from penstock.invoke_api.retry import RetrySettings
 from penstock.model.function import Function
+from penstock.model.instances import InstanceState
 from penstock.model.limits import MAX_URL_HEADER_BYTES
 from penstock.router import Router
 from penstock.wire.exchange import Exchange
 from penstock.wire.http_server import HttpConnection
 from penstock.wire.listener import BURST_HANDLES, Listener
+from penstock.wire.sigv4 import Verifier
 from penstock.wire.timeouts import Timeouts
 
-if TYPE_CHECKING:
-    from penstock.wire.sigv4 import Verifier
+# EC2 knows nothing of draining.
+_EC2_STATES: Final = {InstanceState.DRAINING: InstanceState.RUNNING.value}
 
 
 class AwsEndpoint:
@@ -50,7 +53,7 @@ class AwsEndpoint:
         machine: Machine,
         store: Store,
         make_door: Callable[[Function, Router], FunctionUrl],
-        verifier: "Verifier | None",
+        verifier: Verifier | None,
     ) -> None:
         self.sock = sock
         self._machine = machine
@@ -70,8 +73,9 @@ class AwsEndpoint:
             on_warning=reporter.warn,
         )
         for service in (
-            StsService(store, clock, dispatcher),
+            StsService(store, clock, dispatcher, verifier.keys if verifier else None),
             IamService(store, clock),
+            Ec2Service(store, clock, self._instances),
             S3Service(store, clock),
             LogsService(store, clock, self),
             self._lambda,
@@ -92,7 +96,7 @@ class AwsEndpoint:
             clock,
             machine.region,
             machine.account_id,
-            verifier=signed,
+            verifier=_for_every_service(signed),
             cache=settings.cache,
             on_fault=reporter.warn,
         )
@@ -122,6 +126,24 @@ class AwsEndpoint:
             package.code_sha256,
             package.code_size,
         )
+
+    def _instances(self) -> Sequence[Ec2Instance]:
+        clock, scaling = self._machine.clock, self._machine.scaling
+        began = clock.epoch() - clock.monotonic()
+        return [
+            Ec2Instance(
+                instance_id=one.instance.instance_id,
+                instance_type=one.instance.type.name,
+                architecture=provider.provider.architecture.value,
+                vcpus=one.instance.type.vcpus,
+                zone=one.instance.zone,
+                launched_at=began + one.instance.launched_at,
+                state=_EC2_STATES.get(one.instance.state, one.instance.state.value),
+                capacity_provider_arn=provider.provider.arn,
+            )
+            for provider in scaling.instances
+            for one in provider.live
+        ]
 
     def groups(self) -> Sequence[FunctionLog]:
         """The functions' log files, for CloudWatch Logs."""
@@ -171,3 +193,8 @@ class AwsEndpoint:
         await self._listener.close()
         self.sock.close()
         self._store.close()
+
+
+def _for_every_service(verifier: Verifier | None) -> Verifier | None:
+    """One that knows the same keys, whatever service and region are signed for."""
+    return Verifier(verifier.keys, service=None, region=None) if verifier else None

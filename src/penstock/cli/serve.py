@@ -25,7 +25,7 @@ from penstock.cli.open_files import raise_limit
 from penstock.cli.platform import make_function_url, settle_collector
 from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
-from penstock.cli.security import must_sign
+from penstock.cli.security import SERVICE, must_sign
 from penstock.wire.sigv4 import Verifier
 
 
@@ -104,7 +104,7 @@ class _Server:
         path = settings.keys or settings.state / "credentials"
         if settings.keys is None:
             make_keys(path)
-        verifier = Verifier(load_keys(path, options.account_id, options.region), service=None, region=None)
+        verifier = Verifier(load_keys(path, options.account_id, options.region), service=SERVICE, region=options.region)
         if must_sign(settings):
             self._reporter.info(f"Requests must be signed with the keys in {path}")
         make_door = partial(make_function_url, machine, verifier)

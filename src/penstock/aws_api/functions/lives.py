@@ -118,6 +118,8 @@ class Lives:
                 told.append(f"{config['FunctionName']}:{config['Version']} is not started: {error.message}")
         for key in self.state.url_configs.keys():  # noqa: SIM118 - a table, no dict
             name, _, qualifier = key.partition("/")
+            if (name, qualifier) in self.state.urls:
+                continue  # a template's: it is served
             try:
                 self.open_url(name, qualifier)
             except ServiceError as error:
