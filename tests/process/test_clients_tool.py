@@ -234,7 +234,8 @@ def test_an_index_that_cannot_be_reached_is_one_line(tmp_path: Path, environ: di
 def test_unknown_words_are_one_line(environ: dict[str, str], words: tuple[str, ...]) -> None:
     code, [line] = tool(environ, *words)
     assert code == 2
-    assert "there is: where NAME, fetch NAME..., with aws-cli, javascript-sdk, chromium, lambda-web-adapter" in line
+    clients = "aws-cli, aws-cli-2, sam-cli, javascript-sdk, chromium, lambda-web-adapter"
+    assert f"there is: where NAME, fetch NAME..., with {clients}" in line
 
 
 def test_lock_files_hold_hashes_and_no_address() -> None:
