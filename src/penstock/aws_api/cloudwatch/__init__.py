@@ -1,0 +1,5 @@
+"""CloudWatch metrics."""
+
+from penstock.aws_api.cloudwatch.service import CloudWatchService
+
+__all__ = ["CloudWatchService"]
