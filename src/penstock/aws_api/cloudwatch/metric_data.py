@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from penstock.aws_api.cloudwatch import errors
-from penstock.aws_api.cloudwatch.metric_functions import MAX_POINTS, MathError, Range, TimeSeries, Value
 from penstock.aws_api.cloudwatch.metric_math import Names, parse
+from penstock.aws_api.cloudwatch.metric_values import MAX_POINTS, MathError, Range, TimeSeries, Value
 from penstock.aws_api.cloudwatch.points import Points, by_period
 from penstock.aws_api.cloudwatch.putting import dimensions
 from penstock.aws_api.cloudwatch.statistics import statistic

@@ -1,109 +1,18 @@
-"""What metric math computes with: numbers, time series, and lists of time series. Pure.
+"""The functions of metric math. Pure.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
 """
 
 import math
-import operator
 from bisect import bisect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
-# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html: of one call.
-MAX_POINTS: Final = 100_800
-MAX_SERIES: Final = 500
+from penstock.aws_api.cloudwatch.metric_values import MAX_POINTS, MathError, Range, TimeSeries, Value, single
 
-
-class MathError(ValueError):
-    """An expression that says nothing; why, in a few words."""
-
-
-class Range(NamedTuple):
-    """The time asked for, in epoch seconds: `start` <= time < `end`."""
-
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True)
-class TimeSeries:
-    """Values by time in epoch seconds, each of a period of `period` seconds."""
-
-    values: dict[int, float]
-    period: int
-    label: str = ""
-
-    def mapped(self, change: Callable[[float], float | None]) -> "TimeSeries":
-        """Without those that become None."""
-        changed = {time: change(value) for time, value in self.values.items()}
-        return replace(self, values={time: value for time, value in changed.items() if value is not None})
-
-
-Value: TypeAlias = float | TimeSeries | list[TimeSeries]
 _Function: TypeAlias = Callable[[Range, Sequence[Value]], Value]
-
-
-def combined(sign: str, left: Value, right: Value) -> Value:
-    """Point by point: what is missing on one side, or has no result, is left out."""
-    if isinstance(left, list):
-        if isinstance(right, list):
-            raise MathError(f"{sign!r} does not take two lists")
-        return [_one(combined(sign, one, right)) for one in left]
-    if isinstance(right, list):
-        return [_one(combined(sign, left, one)) for one in right]
-    act = _OPERATORS[sign]
-    if isinstance(left, TimeSeries):
-        if isinstance(right, TimeSeries):
-            other = right.values
-            both = {time: act(value, other[time]) for time, value in left.values.items() if time in other}
-            return TimeSeries(
-                {time: value for time, value in both.items() if value is not None}, max(left.period, right.period)
-            )
-        number = right
-        return left.mapped(lambda value: act(value, number))
-    if isinstance(right, TimeSeries):
-        first = left
-        return right.mapped(lambda value: act(first, value))
-    result = act(left, right)
-    if result is None:
-        raise MathError(f"{left:g} {sign} {right:g} has no result")
-    return result
-
-
-def _one(value: Value) -> TimeSeries:
-    if not isinstance(value, TimeSeries):
-        raise MathError("a single time series is needed")
-    return value
-
-
-def _finite(act: Callable[[float, float], float]) -> Callable[[float, float], float | None]:
-    def acted(left: float, right: float) -> float | None:
-        try:
-            result = act(left, right)
-            return float(result) if not isinstance(result, complex) and math.isfinite(result) else None
-        except (ArithmeticError, ValueError):
-            return None
-
-    return acted
-
-
-_OPERATORS: Final[dict[str, Callable[[float, float], float | None]]] = {
-    "+": _finite(operator.add),
-    "-": _finite(operator.sub),
-    "*": _finite(operator.mul),
-    "/": _finite(operator.truediv),
-    "^": _finite(operator.pow),
-    "==": _finite(operator.eq),
-    "!=": _finite(operator.ne),
-    "<": _finite(operator.lt),
-    "<=": _finite(operator.le),
-    ">": _finite(operator.gt),
-    ">=": _finite(operator.ge),
-    "&&": _finite(lambda left, right: bool(left) and bool(right)),
-    "||": _finite(lambda left, right: bool(left) or bool(right)),
-}
 
 
 def _average(values: Sequence[float]) -> float:
@@ -144,7 +53,7 @@ def _whole(change: Callable[[TimeSeries], TimeSeries]) -> _Function:
 
     def function(_: Range, arguments: Sequence[Value]) -> Value:
         (given,) = _exactly(1, arguments)
-        return [change(one) for one in given] if isinstance(given, list) else change(_one(given))
+        return [change(one) for one in given] if isinstance(given, list) else change(single(given))
 
     return function
 
@@ -176,7 +85,7 @@ def _running_sum(series: TimeSeries) -> TimeSeries:
 
 def _period(_: Range, arguments: Sequence[Value]) -> Value:
     (given,) = _exactly(1, arguments)
-    return float(_one(given).period)
+    return float(single(given).period)
 
 
 def _metric_count(_: Range, arguments: Sequence[Value]) -> Value:
@@ -221,8 +130,8 @@ def _at(value: Value | None, time: int) -> float | None:
 def _fill(range: Range, arguments: Sequence[Value]) -> Value:
     given, value = _exactly(2, arguments)
     if isinstance(given, list):
-        return [_one(_fill(range, [one, value])) for one in given]
-    series, filled = _one(given), dict(_one(given).values)
+        return [single(_fill(range, [one, value])) for one in given]
+    series, filled = single(given), dict(single(given).values)
     for time in _times(range, series):
         there = _at(value, time)
         if time not in filled and there is not None:
@@ -234,8 +143,8 @@ def _fill_with(between: Callable[[TimeSeries, int, int | None, int | None], floa
     def function(range: Range, arguments: Sequence[Value]) -> Value:
         (given,) = _exactly(1, arguments)
         if isinstance(given, list):
-            return [_one(function(range, [one])) for one in given]
-        series = _one(given)
+            return [single(function(range, [one])) for one in given]
+        series = single(given)
         known = sorted(series.values)
         filled = dict(series.values)
         for time in _times(range, series):

@@ -9,15 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from penstock.aws_api.cloudwatch.metric_functions import (
-    FUNCTIONS,
-    MAX_SERIES,
-    MathError,
-    Range,
-    TimeSeries,
-    Value,
-    combined,
-)
+from penstock.aws_api.cloudwatch.metric_functions import FUNCTIONS
+from penstock.aws_api.cloudwatch.metric_values import MAX_SERIES, MathError, Range, TimeSeries, Value, combined
 
 # Parentheses and calls are followed by recursion; assumed.
 _MAX_DEPTH: Final = 50
