@@ -179,7 +179,7 @@ class Repository:
         properties: str | None,
     ) -> float:
         counter = self._counters.get(stack.id) or {"events": 0, "time": 0.0}
-        at = max(self.now(), counter["time"] + _TICK)
+        at = max(self.now(), float(counter["time"]) + _TICK)
         number = counter["events"] + 1
         self._counters.put(stack.id, {"events": number, "time": at})
         event = {

@@ -1,7 +1,7 @@
 """Refusals in CloudFormation's own words.
 
-Codes: https://github.com/boto/botocore/blob/develop/botocore/data/cloudformation/2010-05-15/service-2.json. Texts as clients
-of AWS report them; what none is known of is `assumed`.
+Codes: https://github.com/boto/botocore/blob/develop/botocore/data/cloudformation/2010-05-15/service-2.json
+Texts as clients of AWS report them; where no report is known, they are assumed.
 """
 
 from collections.abc import Iterable

@@ -104,6 +104,9 @@ class Engine:
         running = self._running.get(stack_id)
         if running is not None and running[0] is task:
             del self._running[stack_id]
+        if not task.cancelled():
+            # Whatever ended it is not ours to tell: `_whole` has told all that can be.
+            task.exception()
 
     async def _whole(self, run: Run, flow: Callable[[Run], Awaitable[None]]) -> None:
         try:

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 from penstock.aws_api.cloudformation.handlers.base import Calls, Handler, Job, already_exists, handler_failure
 from penstock.aws_api.cloudformation.handlers.schema import Form, Items, Members, Of, Plain, Schema
-from penstock.aws_api.cloudformation.handlers.waiting import function_settled
+from penstock.aws_api.cloudformation.handlers.waiting import function_free, function_settled
 from penstock.aws_api.cloudformation.records import Json
 
 # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html (FunctionName)
@@ -99,6 +99,7 @@ class FunctionHandler(Handler):
 
     async def update(self, job: Job) -> None:
         name, changed = job.physical_id, job.changed
+        await function_free(job, name)
         if changed & set(_CODE):
             code = {"FunctionName": name, "Architectures": job.properties.get("Architectures"), **_code(job.properties)}
             await job.call("lambda", "UpdateFunctionCode", **code)

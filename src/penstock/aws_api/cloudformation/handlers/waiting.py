@@ -1,6 +1,7 @@
 """How a handler waits for what Lambda does after it has answered."""
 
 from penstock.aws_api.cloudformation.handlers.base import Job, handler_failure
+from penstock.aws_api.service import Answer
 
 
 async def function_settled(job: Job, name: str) -> None:
@@ -9,16 +10,22 @@ async def function_settled(job: Job, name: str) -> None:
     https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
     """
 
-    async def look() -> bool | None:
-        answer = await job.call("lambda", "GetFunctionConfiguration", FunctionName=name)
-        if answer.get("State") == "Failed":
-            raise _not_stable(answer.get("StateReason"), "creation")
-        if answer.get("LastUpdateStatus") == "Failed":
-            raise _not_stable(answer.get("LastUpdateStatusReason"), "update")
-        pending = answer.get("State") == "Pending" or answer.get("LastUpdateStatus") == "InProgress"
-        return None if pending else True
+    answer = await function_free(job, name)
+    if answer.get("State") == "Failed":
+        raise _not_stable(answer.get("StateReason"), "creation")
+    if answer.get("LastUpdateStatus") == "Failed":
+        raise _not_stable(answer.get("LastUpdateStatusReason"), "update")
 
-    await job.until(look)
+
+async def function_free(job: Job, name: str) -> Answer:
+    """The function as it is once nothing of it is on its way: an update before this one may have been cut off."""
+
+    async def look() -> Answer | None:
+        answer = await job.call("lambda", "GetFunctionConfiguration", FunctionName=name)
+        pending = answer.get("State") == "Pending" or answer.get("LastUpdateStatus") == "InProgress"
+        return None if pending else answer
+
+    return await job.until(look)
 
 
 async def version_active(job: Job, name: str, version: str) -> None:

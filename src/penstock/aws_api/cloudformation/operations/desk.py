@@ -46,10 +46,8 @@ class Desk:
         self, name: str, context: Context, refusal: Callable[[str], ServiceError] = texts.no_stack_with_id
     ) -> Stack:
         """By name, or by ARN, which finds deleted ones too. Raises `refusal`."""
-        if name.startswith("arn:"):
-            found = self.repository.stack(name)
-        else:
-            found = self.repository.named(context.region, name)
+        by_name = self.repository.named(context.region, name)
+        found = self.repository.stack(name) if name.startswith("arn:") else by_name
         if found is None or found.region != context.region:
             raise refusal(name)
         return found

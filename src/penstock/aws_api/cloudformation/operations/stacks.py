@@ -174,9 +174,8 @@ class StackOperations:
     async def continue_rollback(self, call: Call) -> Answer:
         stack = self._desk.living(str(call.params["StackName"]), call.context)
         if stack.status != "UPDATE_ROLLBACK_FAILED":
-            raise texts.invalid(
-                f"Stack [{stack.name}] is in {stack.status} state and can not continue update rollback."
-            )
+            told = f"Stack [{stack.name}] is in {stack.status} state and can not continue update rollback."
+            raise texts.invalid(told)
         skip = [str(item) for item in call.params.get("ResourcesToSkip", ())]
         unknown = [name for name in skip if name not in self._repository.resources(stack)]
         if unknown:
@@ -238,7 +237,7 @@ def start_creation(desk: Desk, stack: Stack, params: Params, *, new: bool, chang
 
 
 def remember(desk: Desk, stack: Stack) -> None:
-    """Inside a transaction: what a rollback returns to. After a failure that was not rolled back it is the same still."""
+    """Inside a transaction: what a rollback returns to; the same still after a failure that was not rolled back."""
     if stack.previous is not None:
         return
     stack.previous = {name: getattr(stack, name) for name in SAVED}

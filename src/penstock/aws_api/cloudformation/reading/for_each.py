@@ -55,6 +55,7 @@ class _Expansion:
         name, collection, body = value
         if not isinstance(name, str) or name in self._parameters or name in names:
             raise _layout(key)
+        assert isinstance(body, dict)
         result: Map = {}
         for item in self._items(collection, names, key):
             self._made += 1

@@ -77,7 +77,7 @@ def _declared(name: str, item: Value) -> Declaration:
 def given_parameters(
     declared: Mapping[str, Declaration], given: Iterable[Mapping[str, Any]], previous: Mapping[str, str]
 ) -> list[Json]:
-    """`[{"key", "value", "hidden"}]` for every declared parameter. Raises ServiceError naming all that have no value."""
+    """`[{"key", "value", "hidden"}]` for every declared parameter. Raises ServiceError naming all without a value."""
     values = _as_given(declared, given, previous)
     missing = [name for name, item in declared.items() if name not in values and item.default is None]
     if missing:

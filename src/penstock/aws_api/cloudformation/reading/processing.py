@@ -57,9 +57,8 @@ def _no_serverless(template: Map) -> None:
         kind = str(item.get("Type")) if isinstance(item, dict) else ""
         if kind.startswith("AWS::Serverless::"):
             # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/transform-aws-serverless.html
-            raise invalid(
-                f"Template format error: Unrecognized resource types: [{kind}]. {name} needs 'Transform: {SAM_TRANSFORM}'"
-            )
+            told = f"Template format error: Unrecognized resource types: [{kind}]."
+            raise invalid(f"{told} {name} needs 'Transform: {SAM_TRANSFORM}'")
 
 
 def _serverless(template: Map, parameters: Mapping[str, Parameter], region: str) -> Map:

@@ -24,7 +24,7 @@ def is_unknown(value: Value) -> bool:
 
 
 class StackValues:
-    """A `ResourceValues` over what is kept. `undecided` are resources that will be made, so nothing is known of them."""
+    """A `ResourceValues` over what is kept. `undecided` are resources yet to be made: nothing is known of them."""
 
     def __init__(self, names: Collection[str], find: Callable[[str], Resource | None]) -> None:
         self._names = names
