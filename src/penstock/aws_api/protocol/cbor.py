@@ -104,10 +104,9 @@ class _Reader:
         return number if major == _UNSIGNED else -1 - number
 
     def _key(self) -> str:
-        key = self.item(_MAX_DEPTH)
-        if not isinstance(key, str):
-            raise ValueError("a key of a map is no text")
-        return key
+        if self._data[self.at] >> 5 != _TEXT:
+            raise ValueError("a key of a map in the CBOR is no text")
+        return str(self.item(0))
 
     def _repeat(self, info: int, read: Callable[[], Any]) -> list[Any]:
         if info != _INDEFINITE:

@@ -22,6 +22,8 @@ _NESTED: Final = ("structure", "list", "map")
 # Classes of characters that Python has no name for, and what comes nearest inside brackets.
 _CLASSES: Final = {"L": r"\w", "N": r"\d", "Z": r"\s", "P": "!-/:-@[-`{-~", "S": "$+<->^`|~", "M": ""}
 _CLASS: Final = re.compile(r"\\p\{(?:Is)?([A-Z])[a-z]?\}")
+# A dash behind a class is a dash, but to Python the start of a range that cannot be.
+_DASH: Final = re.compile(r"(\\[wds])-(?=[^\]])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,8 @@ def _matches(pattern: str, text: str) -> bool:
 def _compiled(pattern: str) -> re.Pattern[str] | None:
     """None for what Python's regular expressions cannot say."""
     try:
-        return re.compile(_CLASS.sub(lambda found: _CLASSES.get(found[1], found[0]), pattern))
+        named = _CLASS.sub(lambda found: _CLASSES.get(found[1], found[0]), pattern)
+        return re.compile(_DASH.sub(r"\1\\-", named))
     except re.error:
         return None
 
