@@ -122,13 +122,8 @@ def find_source(state: S3State, params: Mapping[str, Any]) -> tuple[ObjectVersio
     return version, {"CopySourceVersionId": told["VersionId"]} if told else {}
 
 
-def _source_of(source: str | Mapping[str, str]) -> tuple[str, str, str | None]:
-    """Bucket, key and version id. As text, it is URL-encoded: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html.
-
-    Raises InvalidArgument.
-    """
-    if not isinstance(source, str):
-        return source["Bucket"], source["Key"], source.get("VersionId")
+def _source_of(source: str) -> tuple[str, str, str | None]:
+    """Bucket, key and version id out of URL-encoded text. Raises InvalidArgument."""
     path, _, query = source.partition("?")
     bucket, _, key = unquote(path).lstrip("/").partition("/")
     if not bucket or not key or bucket.startswith("arn:"):
