@@ -40,8 +40,8 @@ def test_logs(site: SamSite) -> None:
         payload = json.dumps({"do": "echo", "name": visitor})
         return "lambda", "invoke", "--function-name", f"{name}:live", "--payload", payload, "out.json"
 
-    words = (*event(first), "--cli-binary-format", "raw-in-base64-out", "--output", "json")
-    assert json.loads(site.tools.aws_2(*words).output) == {"StatusCode": 200, "ExecutedVersion": "1"}
+    raw = (*event(first), "--cli-binary-format", "raw-in-base64-out", "--output", "json")
+    assert json.loads(site.tools.aws_2(*raw).output) == {"StatusCode": 200, "ExecutedVersion": "1"}
     status, body = split_stream((site.tools.home / "out.json").read_bytes())
     assert (status, json.loads(body)) == (200, {"do": "echo", "name": first})
     assert f"event {first}" in site.tools.aws_2("logs", "tail", group)

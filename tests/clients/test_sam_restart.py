@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from support.clients import need_client, talking
 from support.sam_site import STACK, sam_site
 from support.up import eventually, shared_cache
 
@@ -41,3 +42,23 @@ def test_everything_survives_a_kill(tmp_path: Path, tmp_path_factory: pytest.Tem
         site.serve.start()
         assert site.tools.asked("lambda", "list-functions")["Functions"] == []
         assert site.get(url=url).status == 403
+
+
+def test_a_deployment_that_a_kill_cut_is_taken_back(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with sam_site(tmp_path, shared_cache(tmp_path_factory)) as site:
+        site.project.greet("first")
+        site.deploy()
+        url, folder = site.url, site.project.folder
+        site.project.greet_late("second")
+        site.tools.sam(folder, "build")
+        with talking(folder, need_client("sam-cli"), *site.deploy_words(), variables=site.tools.variables):
+            site.gate.next("start")
+            assert site.tools.status(STACK) == "UPDATE_IN_PROGRESS"
+            site.serve.kill()
+        site.serve.start()
+        eventually(lambda: site.tools.status(STACK) == "UPDATE_ROLLBACK_COMPLETE", "the end of the rollback")
+        eventually(lambda: site.get(url=url).text == "first", "the first code's answer after a kill")
+
+        site.project.greet("third")
+        site.deploy()
+        assert site.get(url=url).text == "third"

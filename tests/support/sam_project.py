@@ -28,6 +28,15 @@ class SamProject:
         assert words in code
         (self.folder / "app" / "app.py").write_text(code)
 
+    def greet_late(self, words: str) -> None:
+        """The same, by code that visits the gate as `start` before it is ready."""
+        self.greet(words)
+        app = self.folder / "app" / "app.py"
+        code = app.read_text()
+        main = 'if __name__ == "__main__":\n'
+        assert main in code
+        app.write_text(code.replace(main, f'{main}    wait_at_gate("start")\n'))
+
     def break_start(self) -> None:
         """Change the code: it ends at its start, with a line on the standard error."""
         (self.folder / "app" / "app.py").write_text('raise SystemExit("no module named nonsense")\n')

@@ -4,6 +4,7 @@ import http.client
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from support.calls import PATIENCE_S, Call, Reply
@@ -39,20 +40,21 @@ class SamSite:
         """`sam build` and `sam deploy --resolve-s3`, which has to end with this code."""
         if build:
             self.tools.sam(self.project.folder, "build")
-        groups = ",".join(self.tools.groups())
-        places = ",".join(subnets or self.tools.subnets()[:3])
-        words = (
-            "deploy",
-            "--resolve-s3",
-            "--stack-name",
-            STACK,
-            "--capabilities",
-            "CAPABILITY_IAM",
-            "--parameter-overrides",
-            f"SubnetIds={places}",
-            f"SecurityGroupIds={groups}",
-        )
-        return self.tools.sam(self.project.folder, *words, *more, code=code)
+        return self.tools.sam(self.project.folder, *self.deploy_words(subnets), *more, code=code)
+
+    def deploy_words(self, subnets: list[str] | None = None) -> tuple[str, ...]:
+        """For `sam`; three of the default VPC's subnets by default."""
+        places = f"SubnetIds={','.join(subnets or self._subnets)}"
+        overrides = ("--parameter-overrides", places, f"SecurityGroupIds={','.join(self._groups)}")
+        return "deploy", "--resolve-s3", "--stack-name", STACK, "--capabilities", "CAPABILITY_IAM", *overrides
+
+    @cached_property
+    def _subnets(self) -> list[str]:
+        return self.tools.subnets()[:3]
+
+    @cached_property
+    def _groups(self) -> list[str]:
+        return self.tools.groups()
 
     @property
     def url(self) -> str:
