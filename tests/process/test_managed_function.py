@@ -16,6 +16,7 @@ from botocore.config import Config
 
 from penstock.pytest_plugin.managed_function import ManagedFunctions
 from support.projects import FUNCTION, Project, Shape, make_project
+from support.pytest_runs import PLAIN
 from support.up import eventually, shared_cache
 
 pytest_plugins = ["pytester"]
@@ -170,7 +171,7 @@ def test_the_fixture_in_a_test_run(pytester: pytest.Pytester, workers: str) -> N
     make_project(pytester.path / "made").template.rename(pytester.path / "template.yaml")
     (pytester.path / "made/app").rename(pytester.path / "app")
     pytester.makepyfile(TEST_FILE)
-    result = pytester.runpytest_subprocess("-n", workers, "-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess("-n", workers, *PLAIN)
     result.assert_outcomes(passed=4)
     assert os.listdir(pytester.path / ".penstock") == [".gitignore"]
 
@@ -180,9 +181,9 @@ def test_settings_of_the_configuration_file(pytester: pytest.Pytester) -> None:
     (pytester.path / "made/app").rename(pytester.path / "app")
     pytester.makeini("[pytest]\npenstock_up_options = --no-such-option\n")
     pytester.makepyfile(TEST_FILE)
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(*PLAIN)
     result.assert_outcomes(errors=4)
     result.stdout.fnmatch_lines(["*No such option*--no-such-option*"])
     pytester.makeini("[pytest]\npenstock_start_timeout = soon\n")
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(*PLAIN)
     result.stdout.fnmatch_lines(["*penstock_start_timeout='soon' is not a number of seconds above 0*"])

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from support.pytest_runs import PLAIN
+
 pytest_plugins = ["pytester"]
 
 APP = """
@@ -39,7 +41,7 @@ def test_named(lambda_app):
 
 def test_the_fixture_by_name(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(main=APP, test_site=TESTS)
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-W", "error", "-p", "no:asyncio")
+    result = pytester.runpytest_subprocess(*PLAIN, "-W", "error", "-p", "no:asyncio")
     result.assert_outcomes(passed=3)
 
 
@@ -52,7 +54,7 @@ def test_no_socket_is_opened(pytester: pytest.Pytester) -> None:
         "    assert event not in ('socket.connect', 'socket.bind', 'socket.getaddrinfo'), (event, args)\n"
         "sys.addaudithook(refuse)\n"
     )
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=3)
+    pytester.runpytest_subprocess(*PLAIN).assert_outcomes(passed=3)
 
 
 def test_a_failure_shows_what_the_app_did(pytester: pytest.Pytester) -> None:
@@ -60,7 +62,7 @@ def test_a_failure_shows_what_the_app_did(pytester: pytest.Pytester) -> None:
         main="async def app(scope, receive, send):\n    raise LookupError('no pump')\n",
         test_site="from main import app\ndef test_it(lambda_app):\n    assert lambda_app(app).get('/').text == 'hi'\n",
     )
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(*PLAIN)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*Captured stdout call*", "*LookupError: no pump*"])
 
@@ -68,7 +70,7 @@ def test_a_failure_shows_what_the_app_did(pytester: pytest.Pytester) -> None:
 def test_without_httpx_it_says_so(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("import sys\nsys.modules['httpx'] = None\n")
     pytester.makepyfile("def test_it(lambda_app):\n    pass\n")
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result = pytester.runpytest_subprocess(*PLAIN)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*the fixture lambda_app needs httpx: pip install httpx"])
 
