@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from penstock.aws_api.service import Call, FilePart
+from penstock.aws_api.service import Call, FilePart, ServiceError
 from penstock.model.limits import MIB
 from penstock.wire.http_server import HttpConnection
 from support.aws_protocol_rig import Port, ScriptedService, open_port
@@ -167,6 +168,50 @@ async def test_presigned_links(port: Port, tmp_path: Path, version: str) -> None
     assert service.last.params["Body"] == b"body"
     assert service.last.params["Key"] == "a b"
     assert service.last.context.access_key_id == "AKIAEXAMPLE"
+
+
+@pytest.mark.parametrize("version", ["s3v4", "s3"])
+async def test_links_that_are_not_good(tmp_path: Path, version: str) -> None:
+    async with open_port(tmp_path, signed=True) as port:
+        service = serve(port, tmp_path)
+
+        def link(client: Any) -> str:
+            return str(client.generate_presigned_url("get_object", {"Bucket": "bucket", "Key": "k"}, ExpiresIn=100))
+
+        async def fetch(url: str) -> bytes:
+            return await port.raw(b"GET %b HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % (
+                url.removeprefix(f"http://{port.host}").encode(),
+                port.host.encode(),
+            ))  # fmt: skip
+
+        good = await port.run("s3", link, signature_version=version)
+        assert (await fetch(good)).endswith(CONTENT)
+        wrong = await port.run("s3", link, secret="guessed", signature_version=version)
+        assert b"<Code>SignatureDoesNotMatch</Code>" in await fetch(wrong)
+        assert b"<Code>SignatureDoesNotMatch</Code>" in await fetch(good.replace("bucket/k", "bucket/other"))
+        assert b"<Code>InvalidAccessKeyId</Code>" in await fetch(good.replace("AKIAEXAMPLE", "AKIAOTHER"))
+        port.clock.advance(101)
+        expired = await fetch(good)
+        assert b"<Code>AccessDenied</Code><Message>Request has expired</Message>" in expired
+        assert len(service.calls) == 1
+
+
+async def test_answers_without_a_body(port: Port) -> None:
+    def unchanged(call: Call) -> dict[str, Any]:
+        raise ServiceError("NotModified", "Not Modified", 304)
+
+    port.serve("s3", GetObject=unchanged, DeleteObject=lambda call: {}, HeadBucket=lambda call: {})
+
+    def use(client: Any) -> None:
+        at = {"Bucket": "bucket", "Key": "k"}
+        for _ in range(2):  # on one connection
+            with pytest.raises(ClientError) as caught:
+                client.get_object(**at, IfNoneMatch="e")
+            assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 304
+            client.delete_object(**at)
+            client.head_bucket(Bucket="bucket")
+
+    await port.run("s3", use, max_pool_connections=1)
 
 
 @pytest.mark.parametrize("host", ["bucket.localhost:4566", "bucket.s3.localhost", "bucket.s3.eu-west-1.localhost:1"])

@@ -73,6 +73,7 @@ class Port:
     door: AwsDoor
     listener: Listener
     dispatcher: Dispatcher
+    clock: VirtualClock
     faults: list[str]
 
     def serve(self, service: str, **operations: Operation) -> ScriptedService:
@@ -120,9 +121,10 @@ async def open_port(folder: Path, *, signed: bool = False, **settings: Any) -> A
     """With a region and an account of its own: neither is the client's."""
     verifier = Verifier({KEY.access_key_id: KEY}, service=None, region=None) if signed else None
     dispatcher, faults = Dispatcher(), list[str]()
+    clock = VirtualClock(time.time())  # signatures are made by the wall clock
     door = AwsDoor(
         dispatcher,
-        VirtualClock(time.time()),  # signatures are made by the wall clock
+        clock,
         "us-east-1",
         "123456789012",
         cache=folder / "cache",
@@ -132,7 +134,7 @@ async def open_port(folder: Path, *, signed: bool = False, **settings: Any) -> A
     )
     sock = bind("127.0.0.1", 0)
     listener = await Listener(guarded(door.open_exchange, "127.0.0.1"), MIB).start(sock)
-    port = Port(f"127.0.0.1:{sock.getsockname()[1]}", door, listener, dispatcher, faults)
+    port = Port(f"127.0.0.1:{sock.getsockname()[1]}", door, listener, dispatcher, clock, faults)
     try:
         yield port
     finally:

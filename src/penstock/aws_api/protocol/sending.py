@@ -50,7 +50,7 @@ class Flow:
 
 def respond(flow: Flow, reply: Reply, extra: bytes) -> None:
     """An answer whose body is there. `extra` holds whole header lines."""
-    body = reply.body if isinstance(reply.body, bytes) else b""
+    body = reply.body if isinstance(reply.body, bytes) and reply.status not in _BODILESS else b""
     if not flow.gone:
         flow.connection.respond(_head(flow.connection, reply, extra, len(body)) + body)
 

@@ -150,6 +150,8 @@ def bad_signature(form: Form, error: SignatureError, *, linked: bool = False) ->
     if form is Form.S3:
         if error.message.startswith(("Signature expired", "Signature not yet current")):
             return ServiceError(*(_EXPIRED_LINK if linked else _SKEWED), status=403)
+        if linked and kind.startswith("Incomplete"):
+            return ServiceError("AuthorizationQueryParametersError", error.message)
         code, text = _S3_SIGNATURES.get(kind, (kind, ""))
         return ServiceError(code, text or error.message, 400 if kind.startswith("Incomplete") else 403)
     if form is Form.EC2 and kind in ("InvalidSignatureException", "UnrecognizedClientException"):

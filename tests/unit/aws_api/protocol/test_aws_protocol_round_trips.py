@@ -17,7 +17,7 @@ from penstock.aws_api.protocol.shapes import ServiceModel
 from penstock.aws_api.service import ServiceError
 from support.aws_protocol_values import Values, plain, send, service_model
 
-ROUNDS: Final = 3
+ROUNDS: Final = 2
 SAMPLES: Final = {
     "ec2": (
         "DescribeSubnets DescribeSecurityGroups DescribeVpcs CreateVpc CreateSubnet CreateSecurityGroup RunInstances "
