@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -65,7 +66,17 @@ def test_health(up: Up) -> None:
     assert reply.headers["content-type"] == "application/json"
 
 
-def test_the_answer_arrives_character_by_character(up: Up) -> None:
+class Streamed(NamedTuple):
+    """An answer as it came: its pieces, and when each was there."""
+
+    request_id: str
+    content_type: str | None
+    pieces: list[bytes]
+    times: list[float]
+
+
+@pytest.fixture(scope="module")
+def streamed(up: Up) -> Streamed:
     call = up.call("/")
     pieces: list[bytes] = []
     times: list[float] = []
@@ -74,14 +85,18 @@ def test_the_answer_arrives_character_by_character(up: Up) -> None:
         times.append(time.monotonic())
     head = call.response
     call.close()
-    text = f"[{head.getheader('x-amzn-requestid')}] {SENTENCE}\n"
-    assert b"".join(pieces).decode() == text
-    assert head.getheader("content-type") == "text/plain; charset=utf-8"
+    return Streamed(str(head.getheader("x-amzn-requestid")), head.getheader("content-type"), pieces, times)
+
+
+def test_the_answer_arrives_character_by_character(streamed: Streamed) -> None:
+    text = f"[{streamed.request_id}] {SENTENCE}\n"
+    assert b"".join(streamed.pieces).decode() == text
+    assert streamed.content_type == "text/plain; charset=utf-8"
     # A busy machine may join a few; one that waits for the end joins all.
-    assert len(pieces) > len(text) * 0.8
-    took = times[-1] - times[0]
+    assert len(streamed.pieces) > len(text) * 0.8
+    took = streamed.times[-1] - streamed.times[0]
     assert took > (len(text) - 1) * SECONDS_PER_CHARACTER * 0.9
-    steps = sorted(later - earlier for earlier, later in pairwise(times))
+    steps = sorted(later - earlier for earlier, later in pairwise(streamed.times))
     assert steps[len(steps) // 2] > SECONDS_PER_CHARACTER * 0.5
 
 
@@ -109,18 +124,18 @@ def test_192_of_200_at_the_same_time_are_answered(up: Up) -> None:
     assert sorted(served.values()) == [64, 64, 64]
 
 
-def test_logs_name_the_request_of_each_line(up: Up, project: Project, cache: Path) -> None:
-    reply = up.get("/")
+def test_logs_name_the_request_of_each_line(streamed: Streamed, project: Project, cache: Path) -> None:
+    request_id = streamed.request_id
 
     def shown() -> list[str]:
-        lines = command(project, cache, "logs", "--request-id", reply.request_id).stdout.splitlines()
+        lines = command(project, cache, "logs", "--request-id", request_id).stdout.splitlines()
         return lines if "REPORT" in lines[-1] else []
 
     lines = eventually(shown, "the end of the request in the log")
     words = [line.split(maxsplit=3)[3].split(" Duration:")[0] for line in lines]
     assert [word for word in words if not word.startswith("INFO:")] == [  # uvicorn's own line of each request
-        f"START RequestId: {reply.request_id} Version: 1",
-        f"streaming to request {reply.request_id}",
-        f"END RequestId: {reply.request_id}",
-        f"REPORT RequestId: {reply.request_id}",
+        f"START RequestId: {request_id} Version: 1",
+        f"streaming to request {request_id}",
+        f"END RequestId: {request_id}",
+        f"REPORT RequestId: {request_id}",
     ]

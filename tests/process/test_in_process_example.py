@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 import pytest
@@ -72,18 +73,31 @@ def test_the_app_runs_without_a_web_server(up: Up) -> None:
     assert [one for one in runtime.net_connections() if one.status == "LISTEN"] == []
 
 
-def test_the_answer_arrives_character_by_character(up: Up) -> None:
+class Streamed(NamedTuple):
+    """An answer as it came. `took` in seconds."""
+
+    request_id: str
+    pieces: list[bytes]
+    took: float
+
+
+@pytest.fixture(scope="module")
+def streamed(up: Up) -> Streamed:
     call = up.call("/")
-    pieces: list[bytes] = []
     began = time.monotonic()
-    while piece := call.read(1000):
-        pieces.append(piece)
-    text = f"[{call.response.getheader('x-amzn-requestid')}] {SENTENCE}\n"
+    pieces = list(iter(lambda: call.read(1000), b""))
+    took = time.monotonic() - began
+    request_id = str(call.response.getheader("x-amzn-requestid"))
     call.close()
-    assert b"".join(pieces).decode() == text
+    return Streamed(request_id, pieces, took)
+
+
+def test_the_answer_arrives_character_by_character(streamed: Streamed) -> None:
+    text = f"[{streamed.request_id}] {SENTENCE}\n"
+    assert b"".join(streamed.pieces).decode() == text
     # A busy machine may join a few; one that waits for the end joins all.
-    assert len(pieces) > len(text) * 0.8
-    assert time.monotonic() - began > len(text) * 0.05 * 0.8
+    assert len(streamed.pieces) > len(text) * 0.8
+    assert streamed.took > len(text) * 0.05 * 0.8
 
 
 def burst(up: Up) -> list[Reply] | None:
@@ -100,14 +114,12 @@ def test_one_process_answers_as_many_as_there_are_slots(up: Up) -> None:
         assert reply.text == f"[{reply.request_id}] {SENTENCE}\n"
 
 
-def test_logs_name_the_request_of_each_line(up: Up, project: Project, cache: Path) -> None:
-    reply = up.get("/")
-
+def test_logs_name_the_request_of_each_line(streamed: Streamed, project: Project, cache: Path) -> None:
     def shown() -> str | None:
-        lines = command(project, cache, "logs", "--request-id", reply.request_id).stdout
+        lines = command(project, cache, "logs", "--request-id", streamed.request_id).stdout
         return lines if "REPORT RequestId" in lines else None
 
-    assert f"streaming to request {reply.request_id}" in eventually(shown, "the end of the request in the log")
+    assert f"streaming to request {streamed.request_id}" in eventually(shown, "the end of the request in the log")
 
 
 @pytest.mark.parametrize("flags", [("--network", "isolated"), ("--no-namespaces",)])
