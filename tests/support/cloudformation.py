@@ -27,6 +27,7 @@ class Site:
     folder: Path | None = None
     clock: VirtualClock = field(default_factory=VirtualClock)
     calls: list[tuple[str, Params]] = field(default_factory=list)
+    head_start: float = 0.0
     step: float = 0.0
     """How much time passes at least with every look."""
 
@@ -53,7 +54,7 @@ class Site:
         for service in (self.functions, self.iam, self.s3, self.logs):
             self.dispatcher.add(service)
         self.cloudformation = CloudFormationService(
-            self.store, self.clock, self.dispatcher, sleep=self._sleep, head_start=0
+            self.store, self.clock, self.dispatcher, sleep=self._sleep, head_start=self.head_start
         )
         self.dispatcher.add(self.cloudformation)
 
@@ -84,8 +85,13 @@ class Site:
         return answer
 
     async def refused(self, operation: str, **params: Any) -> ServiceError:
+        refusal = await self.refused_now(operation, **params)
+        await self.cloudformation.settled()
+        return refusal
+
+    async def refused_now(self, operation: str, **params: Any) -> ServiceError:
         try:
-            await self.call(operation, **params)
+            await self.start(operation, **params)
         except ServiceError as error:
             return error
         raise AssertionError(f"{operation} was not refused")

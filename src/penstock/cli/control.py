@@ -75,7 +75,7 @@ def ask(state: Path, question: Values) -> Values:
             with sock.makefile("rb") as lines:
                 found: Values = orjson.loads(lines.readline() or b"{}")
     except (OSError, orjson.JSONDecodeError):
-        raise UserError(f"no `penstock up` is running for {state.name}") from None
+        raise UserError(f"no `penstock up` or `penstock serve` is running for {state.name}") from None
     if "error" in found:
         raise UserError(str(found["error"]))
     return found

@@ -1,4 +1,4 @@
-"""`penstock status`: instances by zone, their environments, slots, CPU and memory of a running `penstock up`."""
+"""`penstock status`: instances by zone, their environments, slots, CPU and memory of what is running."""
 
 import sys
 import time
@@ -28,25 +28,26 @@ _SHOWN_OF_NAME: Final = 20
 def show_status(
     template: Annotated[Path | None, typer.Argument(help="The template that `penstock up` runs.")] = None,
     stack_name: Annotated[str | None, typer.Option(metavar="NAME", help="As given to `penstock up`.")] = None,
+    state: Annotated[Path | None, typer.Option(metavar="DIR", help="As given to `penstock serve`.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Again every second, until Ctrl-C.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object, with AWS's metrics.")] = False,
 ) -> None:
-    """Show instances, environments, slots, CPU and memory of a running `penstock up`."""
-    state = state_of(template, stack_name)
+    """Show instances, environments, slots, CPU and memory of a running `penstock up` or `penstock serve`."""
+    folder = state or state_of(template, stack_name)
     if json:
-        sys.stdout.write(orjson.dumps(ask(state, {"ask": "status"}), option=orjson.OPT_INDENT_2).decode() + "\n")
+        sys.stdout.write(orjson.dumps(ask(folder, {"ask": "status"}), option=orjson.OPT_INDENT_2).decode() + "\n")
         return
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH
     if not watch:
-        console.print(view(ask(state, {"ask": "status"})))
+        console.print(view(ask(folder, {"ask": "status"})))
         return
     try:
-        with Live(view(ask(state, {"ask": "status"})), console=console, auto_refresh=False) as live:
+        with Live(view(ask(folder, {"ask": "status"})), console=console, auto_refresh=False) as live:
             while True:
                 time.sleep(_REFRESH_S)
-                live.update(view(ask(state, {"ask": "status"})), refresh=True)
+                live.update(view(ask(folder, {"ask": "status"})), refresh=True)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 

@@ -67,7 +67,7 @@ CREATION_CANCELLED = "Resource creation cancelled"
 UPDATE_CANCELLED = "Resource update cancelled"
 REPLACES = "Requested update requires the creation of a new physical resource; hence creating one."
 # Ours: what a stack says whose operation ended with the process that ran it.
-INTERRUPTED = "Penstock was stopped while the operation ran"
+INTERRUPTED = "Penstock was stopped while the operation ran."
 
 
 def failed_to(verb: str, names: Iterable[str], *, rollback: bool = False) -> str:

@@ -91,20 +91,19 @@ class MultipartOperations:
     async def complete(self, call: Call) -> Answer:
         """Asking again, because the first answer was lost, gives the same answer."""
         params = call.params
-        bucket = self._state.bucket(call)
-        try:
-            upload = find_upload(self._state, call)
-        except ServiceError:
-            done = current_of(self._state.versions(params["Bucket"], params["Key"]))
-            if done and done.upload_id == params["UploadId"]:
-                return _completed(call, done, shown_version(done, bucket))
-            raise
+        self._state.bucket(call)
+        if done := self._already(call):
+            return done
+        upload = find_upload(self._state, call)
         check_write(params["Key"], current_of(self._state.versions(params["Bucket"], params["Key"])), params)
         chosen = self._chosen(call)
         size = sum(part.size for part in chosen)
         _check_size(params.get("MpuObjectSize"), size)
         checksums = _checksums(upload, chosen, params)
         blob = await self._state.blobs.joined((part.blob for part in chosen), size)
+        if done := self._already(call):  # it was asked again while the parts were joined
+            self._state.blobs.drop([blob.name])
+            return done
         with self._state.change():
             self._find_again(call, blob.name)
             version, told = commit(
@@ -119,6 +118,14 @@ class MultipartOperations:
             )
             self._forget(params["Bucket"], params["UploadId"])
         return _completed(call, version, told)
+
+    def _already(self, call: Call) -> Answer | None:
+        """What completing it answered, when the object that it made is the current one."""
+        bucket = self._state.bucket(call)
+        current = current_of(self._state.versions(call.params["Bucket"], call.params["Key"]))
+        if current is None or current.upload_id != call.params["UploadId"]:
+            return None
+        return _completed(call, current, shown_version(current, bucket))
 
     def abort(self, call: Call) -> Answer:
         find_upload(self._state, call)

@@ -106,7 +106,7 @@ class WriteOperations:
         """An object of several parts becomes one of one part, with the MD5 of its bytes as its tag."""
         if source.parts:
             return await self._state.blobs.part(source.blob, 0, source.size)
-        return self._state.blobs.twin(Blob(source.blob, source.size, source.etag))
+        return await self._state.blobs.twin(Blob(source.blob, source.size, source.etag))
 
 
 def find_source(state: S3State, params: Mapping[str, Any]) -> tuple[ObjectVersion, dict[str, str]]:

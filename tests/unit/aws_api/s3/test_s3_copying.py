@@ -25,6 +25,17 @@ async def test_a_copy_has_what_its_source_has(rig: S3Rig) -> None:
     assert await rig.body("copy") == b"hello", "it has bytes of its own"
 
 
+async def test_a_copy_where_files_cannot_be_linked(rig: S3Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("os.link", refuse)
+    put = await rig.put("k", b"hello")
+    told = await copy(rig, f"{BUCKET}/k")
+    assert told["CopyObjectResult"]["ETag"] == put["ETag"]
+    assert await rig.body("copy") == b"hello"
+
+
 async def test_a_copy_can_have_other_metadata(rig: S3Rig) -> None:
     await rig.put("k", b"hello", ContentType="text/plain", Metadata={"m": "1"}, Tagging="t=1")
     replaced = {"MetadataDirective": "REPLACE", "TaggingDirective": "REPLACE"}

@@ -1,5 +1,6 @@
 """Objects uploaded in parts."""
 
+import asyncio
 import base64
 import hashlib
 import os
@@ -106,6 +107,16 @@ async def test_conditions_on_completing(rig: S3Rig) -> None:
         await complete(rig, upload, parts, IfNoneMatch="*")
     assert await rig.body("k") == b"there"
     await complete(rig, upload, parts)
+
+
+async def test_completing_it_twice_at_once(rig: S3Rig) -> None:
+    """A client that waited too long asks again while the parts are still being joined."""
+    upload = await begin(rig)
+    parts = [await part(rig, upload, 1, os.urandom(3_000_000))]
+    first, second = await asyncio.gather(complete(rig, upload, parts), complete(rig, upload, parts))
+    assert first == second
+    rig.clock.advance(3600)
+    assert len(rig.files()) == 1
 
 
 async def test_an_upload_is_given_up(rig: S3Rig) -> None:
