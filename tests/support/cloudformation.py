@@ -20,11 +20,19 @@ CONTEXT = Context("us-east-1", "123456789012", "request", "http://127.0.0.1:4566
 CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
 
 
+class ClearableStore(Store):
+    """Opening one takes longer than most of what is done with it."""
+
+    def clear(self) -> None:
+        self._db.execute("DELETE FROM item")
+
+
 @dataclass
 class Site:
-    """`folder` keeps the state; None: only for as long as this lives."""
+    """`folder` keeps the state; None: only for as long as this lives, or `shared` does."""
 
     folder: Path | None = None
+    shared: Store | None = None
     clock: VirtualClock = field(default_factory=VirtualClock)
     calls: list[tuple[str, Params]] = field(default_factory=list)
     head_start: float = 0.0
@@ -46,7 +54,7 @@ class Site:
         self.begin()
 
     def make_store(self) -> Store:
-        return Store(self.folder)
+        return self.shared or Store(self.folder)
 
     def begin(self) -> None:
         """A new process over the store."""
@@ -64,7 +72,8 @@ class Site:
 
     async def close(self) -> None:
         await self.cloudformation.close()
-        self.store.close()
+        if self.shared is None:
+            self.store.close()
 
     async def reopen(self) -> None:
         """The same state and services, for a new process."""

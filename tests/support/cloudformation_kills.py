@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from penstock.aws_api.store import Store, Table
-from support.cloudformation import Site
+from support.cloudformation import ClearableStore, Site
 
 
 class Killed(BaseException):
@@ -45,7 +45,7 @@ class MortalTable(Table):
         return super().delete(key)
 
 
-class MortalStore(Store):
+class MortalStore(ClearableStore):
     def __init__(self, life: Life) -> None:
         super().__init__()
         self._life = life
@@ -64,9 +64,6 @@ class MortalStore(Store):
             yield
             if outermost:
                 self._life.step()
-
-    def clear(self) -> None:
-        self._db.execute("DELETE FROM item")
 
 
 class MortalSite(Site):

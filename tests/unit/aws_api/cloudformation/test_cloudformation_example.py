@@ -1,17 +1,6 @@
 """The streaming example through its whole life: change set, stack, new code, deletion."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from support.cloudformation import CAPABILITIES, SUBNETS, Site, example
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    site = Site()
-    yield site
-    await site.close()
 
 
 async def deploy(site: Site, template: str, kind: str = "CREATE", name: str = "change") -> None:

@@ -1,7 +1,6 @@
 """What fails is taken back, or left, as was asked; and said in CloudFormation's words."""
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -22,13 +21,6 @@ Resources:
     DependsOn: First
 """
 THREE = TWO + "  Third:\n    Type: AWS::Logs::LogGroup\n    DependsOn: Second\n"
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    site = Site()
-    yield site
-    await site.close()
 
 
 async def test_a_creation_that_fails_is_rolled_back(site: Site) -> None:

@@ -163,7 +163,8 @@ def test_codes_of_a_service_that_spoke_the_query_protocol_once(models: Models) -
 
 
 async def nothing() -> AsyncIterator[Mapping[str, Any]]:
-    for event in ():
+    events: list[Mapping[str, Any]] = []
+    for event in events:
         yield event
 
 

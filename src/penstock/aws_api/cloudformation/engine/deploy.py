@@ -1,6 +1,7 @@
 """Brings a stack's resources to what its template says: makes, changes and replaces. Removing comes later."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from penstock.aws_api.cloudformation import limits, texts
 from penstock.aws_api.cloudformation.engine.guard import guarded
@@ -10,6 +11,7 @@ from penstock.aws_api.cloudformation.handlers.base import Handler, HandlerFailur
 from penstock.aws_api.cloudformation.reading.design import Definition, Design
 from penstock.aws_api.cloudformation.records import Json, Resource
 from penstock.model.errors import UserError
+from penstock.template.intrinsics import text_of
 
 
 async def deploy(run: Run, design: Design) -> None:
@@ -178,8 +180,16 @@ def update_job(
 
 
 def different(old: Json, new: Json) -> frozenset[str]:
-    """The names of properties that are not the same in both."""
-    return frozenset(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    """The names of properties that are not the same in both: 20 and "20" are, 1 and true are not."""
+    return frozenset(name for name in old.keys() | new.keys() if _as_text(old.get(name)) != _as_text(new.get(name)))
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _as_text(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_as_text(item) for item in value]
+    return text_of(value)
 
 
 def check(handler: Handler, run: Run, resource: Resource) -> None:
