@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
@@ -56,7 +55,7 @@ class Repository:
         return sorted((item for item in found if region in (None, item.region)), key=lambda item: item.created)
 
     def keep(self, stack: Stack) -> None:
-        self._stacks.put(stack.id, asdict(stack))
+        self._stacks.put(stack.id, stack)
 
     def add(self, stack: Stack) -> None:
         """A new stack takes its name."""
@@ -115,7 +114,7 @@ class Repository:
         return _by_name(self._resources, stack)
 
     def keep_resource(self, stack: Stack, resource: Resource) -> None:
-        self._resources.put(f"{stack.id}|{resource.logical_id}", asdict(resource))
+        self._resources.put(f"{stack.id}|{resource.logical_id}", resource)
 
     def drop_resource(self, stack: Stack, logical_id: str) -> None:
         self._resources.delete(f"{stack.id}|{logical_id}")
@@ -126,7 +125,7 @@ class Repository:
 
     def keep_before(self, stack: Stack, resources: Iterable[Resource]) -> None:
         for resource in resources:
-            self._before.put(f"{stack.id}|{resource.logical_id}", asdict(resource))
+            self._before.put(f"{stack.id}|{resource.logical_id}", resource)
 
     def clear_before(self, stack: Stack) -> None:
         _clear(self._before, f"{stack.id}|")
@@ -142,7 +141,7 @@ class Repository:
         return key
 
     def keep_leftover(self, stack: Stack, key: str, resource: Resource) -> None:
-        self._leftovers.put(f"{stack.id}|{key}", asdict(resource))
+        self._leftovers.put(f"{stack.id}|{key}", resource)
 
     def drop_leftover(self, stack: Stack, key: str) -> None:
         self._leftovers.delete(f"{stack.id}|{key}")
@@ -211,7 +210,7 @@ class Repository:
         return sorted(found, key=lambda item: item.created)
 
     def keep_change_set(self, change_set: ChangeSet) -> None:
-        self._change_sets.put(change_set.id, asdict(change_set))
+        self._change_sets.put(change_set.id, change_set)
 
     def drop_change_set(self, change_set: ChangeSet) -> None:
         self._change_sets.delete(change_set.id)
