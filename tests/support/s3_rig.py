@@ -1,5 +1,6 @@
 """An S3 service over a store of its own."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ class S3Rig:
         """As after a kill: nothing is closed in order but the database, which one process alone may hold."""
         self.store.close()
         self._open()
+        before = asyncio.all_tasks()
         await self.service.start()
+        await asyncio.gather(*(asyncio.all_tasks() - before))
         return self
 
     async def put(self, key: str, body: bytes = b"x", **params: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The bytes of objects: one file for each, under a random name, never changed once it is whole.
 
 A file is there before the row that names it and goes after it, so a killed process leaves at most files that nothing
-names; `sweep` removes those. A key never becomes part of a path.
+names; the next run looks for those. A key never becomes part of a path.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -72,12 +72,18 @@ class Blobs:
             if name not in self._leaving:
                 self._leaving[name] = self._clock.call_later(_GRACE_S, lambda name=name: self._remove(name))  # type: ignore[misc]
 
-    def sweep(self, named: Collection[str]) -> None:
-        """Remove what no row names."""
-        if self._folder.is_dir():
-            for path in self._folder.glob("*/*"):
-                if path.name not in named:
-                    path.unlink(missing_ok=True)
+    def names(self) -> set[str]:
+        """Of the files that are there."""
+        if not self._folder.is_dir():
+            return set()
+        with os.scandir(self._folder) as folders:
+            return {name for folder in folders for name in os.listdir(folder.path)}
+
+    def remove(self, names: Iterable[str]) -> None:
+        """At once, but for those that were dropped, which have still their time."""
+        for name in names:
+            if name not in self._leaving:
+                self.path(name).unlink(missing_ok=True)
 
     def close(self) -> None:
         for name in list(self._leaving):

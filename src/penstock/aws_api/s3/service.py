@@ -1,5 +1,6 @@
 """The service: its operations put together, and what happens before the first call and after the last."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Final
 
@@ -37,6 +38,7 @@ class S3Service:
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._state = S3State(store, clock)
+        self._sweeping: asyncio.Task[None] | None = None
         self._operations: dict[str, Operation] = {}
         for part in _PARTS:
             self._operations |= part(self._state).operations
@@ -46,8 +48,18 @@ class S3Service:
         return self._operations
 
     async def start(self) -> None:
-        """Remove the files of puts that a killed process did not finish."""
-        self._state.blobs.sweep(self._state.named_blobs())
+        """Begin to look for the files of puts that a killed process did not finish, which may take a while."""
+        self._sweeping = asyncio.create_task(self._sweep(self._state.blobs.names()))
 
     async def close(self) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+            await asyncio.gather(self._sweeping, return_exceptions=True)
         self._state.blobs.close()
+
+    async def _sweep(self, unnamed: set[str]) -> None:
+        """Files that come meanwhile are not among them, and no row takes over another one's file."""
+        for named in self._state.named_blobs():
+            unnamed -= named
+            await asyncio.sleep(0)
+        self._state.blobs.remove(unnamed)

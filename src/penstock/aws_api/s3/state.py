@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from penstock.aws_api.s3.blobs import Blobs
 from penstock.aws_api.s3.errors import method_not_allowed, no_such_bucket, no_such_key, no_such_version
@@ -13,6 +13,8 @@ from penstock.aws_api.s3.rows import NULL_VERSION, ObjectVersion, Part, Upload
 from penstock.aws_api.service import Call, Context, ServiceError
 from penstock.aws_api.store import Store, Table
 from penstock.model.clock import Clock
+
+_PAGE: Final = 500
 
 
 class S3State:
@@ -96,14 +98,20 @@ class S3State:
             raise method_not_allowed(method)
         return found
 
-    def named_blobs(self) -> set[str]:
-        """Those of all buckets."""
-        names: set[str] = set()
+    def named_blobs(self) -> Iterator[set[str]]:
+        """Those of all buckets, a page of rows at a time. What is written in between may be missing."""
         for bucket in [item[0] for item in self.buckets.items()]:
-            for item in self.objects(bucket).items():
-                names.update(one["blob"] for one in item[1])
-            names.update(item[1]["blob"] for item in self.parts(bucket).items())
-        return names
+            for page in _pages(self.objects(bucket)):
+                yield {version["blob"] for row in page for version in row}
+            for page in _pages(self.parts(bucket)):
+                yield {row["blob"] for row in page}
+
+
+def _pages(table: Table) -> Iterator[list[Any]]:
+    after = ""
+    while page := table.page("", after, _PAGE):
+        yield [row for _, row in page]
+        after = page[-1][0]
 
 
 def check_owner(row: Mapping[str, Any], expected: str | None) -> None:

@@ -35,7 +35,7 @@ async def test_files_that_nothing_names_are_removed(rig: S3Rig) -> None:
     await rig.put("k", b"kept")
     await rig.put("k", b"kept again")  # the first one's file would have gone a little later
     (rig.folder / "files/s3/ab").mkdir(exist_ok=True)
-    (rig.folder / "files/s3/ab/half-written").write_bytes(b"x")
+    (rig.folder / "files/s3/ab/ab-half-written").write_bytes(b"x")
     await rig.reopened()
     assert len(rig.files()) == 1
     assert await rig.body("k") == b"kept again"
@@ -142,6 +142,18 @@ async def test_the_first_to_finish_wins_a_conditional_write(rig: S3Rig) -> None:
     with pytest.raises(Exception, match="PreconditionFailed"):
         await task
     assert await rig.body("k") == b"first"
+
+
+async def test_what_comes_while_it_looks_stays(rig: S3Rig) -> None:
+    await rig.put("old", b"1")
+    await rig.service.start()
+    await rig.put("new", b"2")
+    await rig.calls("CopyObject", Bucket=BUCKET, Key="copy", CopySource=f"{BUCKET}/old")
+    await rig.calls("DeleteObject", Bucket=BUCKET, Key="old")
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(rig.files()) == 3, "the one that was deleted has still its time"
+    assert (await rig.body("new"), await rig.body("copy")) == (b"2", b"1")
 
 
 async def test_closing_removes_what_would_have_gone_later(tmp_path: Path) -> None:
