@@ -42,7 +42,9 @@ class Store:
             raise UserError(f"--state {self._folder}: {_told(error)}") from None
 
     def _open(self) -> None:
-        self._db = sqlite3.connect(self._folder / "state.sqlite", isolation_level=None, timeout=0)
+        path = self._folder / "state.sqlite"
+        path.touch(mode=0o600)  # functions' variables and temporary keys are in it; what SQLite puts beside it is alike
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
