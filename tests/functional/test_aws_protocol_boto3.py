@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from penstock.aws_api.protocol import cbor
 from penstock.aws_api.service import Call, ServiceError
 from penstock.invoke_api.refusal import RefusalError
 from support.aws_protocol_rig import Port, Refused, open_port
@@ -126,6 +127,31 @@ async def test_metrics(port: Port) -> None:
     assert (result["Timestamps"], result["Values"]) == ([WHEN], [1.5, -2e30])
     assert service.calls[0].params["MetricData"] == data
     assert service.calls[1].params["StartTime"] == WHEN
+
+
+async def test_cbor(tmp_path: Path) -> None:
+    """Which clients choose when they may: botocore prefers JSON where a service has both."""
+    async with open_port(tmp_path) as port:
+        service = port.serve("cloudwatch", ListMetrics=lambda call: {"Metrics": [{"Namespace": "N"}], "NextToken": "t"})
+
+        async def ask(value: object) -> tuple[bytes, Any]:
+            body = cbor.dumps(value)
+            found = await port.raw(
+                b"POST /service/GraniteServiceVersion20100801/operation/ListMetrics HTTP/1.1\r\nHost: localhost\r\n"
+                b"Connection: close\r\nsmithy-protocol: rpc-v2-cbor\r\nContent-Type: application/cbor\r\n"
+                b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+            )
+            head, _, content = found.partition(b"\r\n\r\n")
+            assert b"smithy-protocol: rpc-v2-cbor\r\n" in head
+            return head, cbor.loads(content)
+
+        head, content = await ask({"Namespace": "N", "Dimensions": [{"Name": "a"}]})
+        assert head.startswith(b"HTTP/1.1 200")
+        assert content == {"Metrics": [{"Namespace": "N"}], "NextToken": "t"}
+        assert service.last.params == {"Namespace": "N", "Dimensions": [{"Name": "a"}]}
+        head, content = await ask({"Namespace": 5})
+        assert head.startswith(b"HTTP/1.1 400")
+        assert content["__type"] == "SerializationException"
 
 
 # --- errors ---

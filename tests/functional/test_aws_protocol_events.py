@@ -152,3 +152,19 @@ async def test_closing_the_door_ends_a_stream(tmp_path: Path) -> None:
         await within(reader.read())  # and the client's connection is over
         writer.close()
         await writer.wait_closed()
+
+
+async def test_a_client_that_knows_no_chunks(port: Port) -> None:
+    """The end of the connection is the end of the stream."""
+
+    async def events() -> AsyncIterator[Any]:
+        yield update(0)
+
+    port.serve("logs", StartLiveTail=lambda call: {"responseStream": events()})
+    body = b'{"logGroupIdentifiers":["%b"]}' % GROUP.encode()
+    head = b"POST / HTTP/1.0\r\nHost: localhost\r\nX-Amz-Target: Logs_20140328.StartLiveTail\r\n"
+    found = await port.raw(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
+    answer, _, stream = found.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in answer
+    assert int.from_bytes(stream[:4], "big") < len(stream)  # the first message, and another
+    assert b"line 0" in stream

@@ -63,7 +63,7 @@ class EventBody:
     def error(self, error: ServiceError) -> bytes:
         """The end of a stream that cannot go on."""
         if error.code in self.shape.members:
-            headers = {":message-type": "exception", ":exception-type": error.code, ":content-type": "application/json"}
+            headers = {":message-type": "exception", ":exception-type": error.code}
             shape = self.shape.members[error.code]
             name = next((name for name in shape.members if name.lower() == "message"), "message")
             content = self._structure(shape, {name: error.message, **error.members}, error.code)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
 from penstock.aws_api.protocol.shapes import Operation, ServiceModel
+from penstock.aws_api.protocol.unreadable import BAD_URI, UnreadableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class _Route:
     deprecated: bool
 
     def match(self, segments: tuple[str, ...]) -> dict[str, str] | None:
-        """The labels of a path that fits."""
+        """The labels of a path that fits. Raises UnreadableError."""
         greedy = self.segments[-1].endswith("+}")
         if len(segments) < len(self.segments) or (len(segments) > len(self.segments) and not greedy):
             return None
@@ -43,7 +44,7 @@ class _Route:
             if template.startswith("{"):
                 if not segment:
                     return None
-                labels[template.strip("{+}")] = unquote(segment)
+                labels[template.strip("{+}")] = _decoded(segment)
             elif template != segment:
                 return None
         return labels
@@ -62,7 +63,7 @@ class Routes:
 
     def find(self, method: str, path: str, query: Mapping[str, str], headers: Collection[str]) -> Match | None:
         """`path` as sent, `query` decoded, names of `headers` in lower case. Where several fit, what was sent decides:
-        S3 has PutObject, UploadPart and CopyObject at one path.
+        S3 has PutObject, UploadPart and CopyObject at one path. Raises UnreadableError.
         """
         segments = tuple(path.split("/"))
         # A slash at the end is no matter: older clients of Lambda send one, S3's after a bucket.
@@ -86,6 +87,13 @@ class Routes:
             if best is None or rank > best[0]:
                 best = rank, Match(route.operation, labels)
         return best[1] if best else None
+
+
+def _decoded(segment: str) -> str:
+    try:
+        return unquote(segment, errors="strict")
+    except UnicodeDecodeError:
+        raise UnreadableError(BAD_URI) from None
 
 
 def read_query(query: str) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ The attributes: https://github.com/boto/botocore/blob/develop/botocore/model.py 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 Description = Mapping[str, Any]
 """A service model as botocore ships it, or a smaller one of the same form."""
@@ -97,9 +97,8 @@ class Operation:
     """Callers need not sign."""
 
 
-# Several services of one process use the same few: made when first asked for.
 class ServiceModel:
-    """`name` is botocore's. Operations that are not among the `described` are known by name and route alone."""
+    """`name` is botocore's. Operations and their shapes are made when they are first asked for."""
 
     def __init__(self, name: str, description: Description) -> None:
         self.name = name
@@ -145,10 +144,7 @@ class ServiceModel:
         return self._errors.get(code)
 
 
-_NO_XML_NAMESPACE: Final = ""
-
-
 def xml_namespace(model: ServiceModel) -> str:
     """That of all answers, or nothing."""
-    namespace: str = model.metadata.get("xmlNamespace", _NO_XML_NAMESPACE)
+    namespace: str = model.metadata.get("xmlNamespace", "")
     return namespace

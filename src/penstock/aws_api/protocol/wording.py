@@ -4,7 +4,7 @@ from typing import Final
 
 from penstock.aws_api.protocol.constraints import NOT_NULL, Violation, told
 from penstock.aws_api.protocol.head import Form
-from penstock.aws_api.protocol.unreadable import UnreadableError
+from penstock.aws_api.protocol.unreadable import BAD_URI, UnreadableError
 from penstock.aws_api.protocol.xml_reading import MALFORMED
 from penstock.aws_api.service import ServiceError
 from penstock.wire.signature_errors import SignatureError
@@ -51,6 +51,8 @@ def unreadable(form: Form, error: UnreadableError) -> ServiceError:
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html; the JSON services' as seen on AWS.
     """
     if form is Form.S3:
+        if error.message == BAD_URI:
+            return ServiceError("InvalidURI", BAD_URI)
         if error.message == MALFORMED or not error.parameter:
             return ServiceError("MalformedXML", MALFORMED)
         members = {"ArgumentName": error.parameter, "ArgumentValue": error.value}

@@ -162,6 +162,11 @@ def test_headers_of_a_link_may_be_in_its_query(codecs: Any) -> None:
     assert (asked.params["ACL"], asked.params["Metadata"]) == ("private", {"who": "me"})
 
 
+def test_a_path_that_is_no_utf8(codecs: Any) -> None:
+    error = refused(codecs("s3"), Form.S3, head("GET", "/b/%ff", service="s3"), b"")
+    assert (error.code, error.status) == ("InvalidURI", 400)
+
+
 def test_nothing_at_a_path(codecs: Any) -> None:
     assert (
         codecs("lambda").read(Form.REST_JSON, head("GET", "/2015-03-31/nothing", service="lambda"), BytesIO()) is None
