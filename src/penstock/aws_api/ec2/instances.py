@@ -130,42 +130,54 @@ class InstanceOperations:
         return [one for one in self._instances() if one.zone[:-1] == context.region]
 
     def _told(self, context: Context, one: Ec2Instance) -> Resource:
-        subnet = _subnet_of(context, one)
-        address = _address(one.instance_id, subnet["CidrBlock"])
         names = self._group_names(context)
         groups = one.security_group_ids or (network.default_group_id(context),)
         tags = self._tags.of(context, one.instance_id)
         if one.capacity_provider_arn:
             tags[_PROVIDER_TAG] = one.capacity_provider_arn
-        threads = 1 if one.architecture == "arm64" else 2  # Graviton has no simultaneous multithreading
         return {
             "InstanceId": one.instance_id,
-            "InstanceType": one.instance_type,
-            "ImageId": network.stable_id("ami", context, one.architecture),
-            "Architecture": one.architecture,
-            "CpuOptions": {"CoreCount": max(1, one.vcpus // threads), "ThreadsPerCore": threads},
             "State": {"Code": _STATES[one.state], "Name": one.state},
             "LaunchTime": datetime.fromtimestamp(int(one.launched_at), UTC),
-            "Placement": {
-                "AvailabilityZone": one.zone,
-                "AvailabilityZoneId": zone_id(one.zone),
-                "GroupName": "",
-                "Tenancy": "default",
-            },
-            "SubnetId": subnet["SubnetId"],
-            "VpcId": subnet["VpcId"],
-            "PrivateIpAddress": address,
-            "PrivateDnsName": f"ip-{address.replace('.', '-')}.{context.region}.compute.internal",
-            "PublicDnsName": "",
             "SecurityGroups": [{"GroupId": group, "GroupName": names.get(group, "")} for group in groups],
             "Tags": tag_list(tags),
             "Monitoring": {"State": "disabled"},
             "AmiLaunchIndex": 0,
-            "Hypervisor": "xen",
-            "VirtualizationType": "hvm",
-            "RootDeviceType": "ebs",
             "Operator": {"Managed": True, "Principal": OPERATOR, "HiddenByDefault": True},
+            **_machine(context, one),
+            **_place(context, one),
         }
+
+
+def _machine(context: Context, one: Ec2Instance) -> Resource:
+    threads = 1 if one.architecture == "arm64" else 2  # Graviton has no simultaneous multithreading
+    return {
+        "InstanceType": one.instance_type,
+        "ImageId": network.stable_id("ami", context, one.architecture),
+        "Architecture": one.architecture,
+        "CpuOptions": {"CoreCount": max(1, one.vcpus // threads), "ThreadsPerCore": threads},
+        "Hypervisor": "xen",
+        "VirtualizationType": "hvm",
+        "RootDeviceType": "ebs",
+    }
+
+
+def _place(context: Context, one: Ec2Instance) -> Resource:
+    subnet = _subnet_of(context, one)
+    address = _address(one.instance_id, subnet["CidrBlock"])
+    return {
+        "Placement": {
+            "AvailabilityZone": one.zone,
+            "AvailabilityZoneId": zone_id(one.zone),
+            "GroupName": "",
+            "Tenancy": "default",
+        },
+        "SubnetId": subnet["SubnetId"],
+        "VpcId": subnet["VpcId"],
+        "PrivateIpAddress": address,
+        "PrivateDnsName": f"ip-{address.replace('.', '-')}.{context.region}.compute.internal",
+        "PublicDnsName": "",
+    }
 
 
 def _status(instance: Mapping[str, Any]) -> dict[str, str]:

@@ -1,16 +1,26 @@
 """ListParts and ListMultipartUploads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from penstock.aws_api.s3.errors import no_such_upload
-from penstock.aws_api.s3.rows import moment
+from penstock.aws_api.s3.rows import Upload, moment
 from penstock.aws_api.s3.state import S3State, owner, part_of, upload_of
-from penstock.aws_api.s3.walk import asked, echoes
+from penstock.aws_api.s3.walk import Asked, asked, echoes
 from penstock.aws_api.service import Answer, Call
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html
 _MAX_PARTS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An upload, or with None a common prefix of several."""
+
+    key: str
+    upload_id: str
+    upload: Upload | None
 
 
 class UploadListing:
@@ -46,36 +56,39 @@ class UploadListing:
         params, bucket = call.params, self._state.bucket(call)
         wanted = asked(dict(params), "MaxUploads")
         marker, id_marker = params.get("KeyMarker") or "", params.get("UploadIdMarker") or ""
-        rows = self._state.uploads(params["Bucket"]).items()
-        found = sorted((row["key"], row["initiated"], upload_id, row) for upload_id, row in rows)
-        entries: list[tuple[str, str, Mapping[str, Any] | None]] = []
-        passed = not id_marker or not marker
-        for key, _, upload_id, row in found:
-            if not key.startswith(wanted.prefix) or key < marker:
-                continue
-            if key == marker:
-                if passed and id_marker:
-                    entries.append((key, upload_id, row))
-                passed = passed or upload_id == id_marker
-                continue
-            group = wanted.group_of(key)
-            if group is None:
-                entries.append((key, upload_id, row))
-            elif group != marker and (group, "", None) not in entries:
-                entries.append((group, "", None))
+        entries = list(self._entries(params["Bucket"], wanted, marker, id_marker))
         shown = entries[: wanted.most]
         more = bool(shown) and len(entries) > wanted.most
-        user = owner(bucket["account"])
         answer: Answer = {"Bucket": params["Bucket"], "MaxUploads": wanted.most, "IsTruncated": more}
         answer |= {"KeyMarker": wanted.told(marker), "UploadIdMarker": id_marker, "Prefix": wanted.told(wanted.prefix)}
         answer |= echoes(wanted, Delimiter=wanted.delimiter)
         if more:
-            answer |= {"NextKeyMarker": wanted.told(shown[-1][0]), "NextUploadIdMarker": shown[-1][1]}
-        uploads = [
-            _upload_told(wanted.told(key), upload_id, row, user) for key, upload_id, row in shown if row is not None
-        ]
-        prefixes = [{"Prefix": wanted.told(key)} for key, _, row in shown if row is None]
+            answer |= {"NextKeyMarker": wanted.told(shown[-1].key), "NextUploadIdMarker": shown[-1].upload_id}
+        user = owner(bucket["account"])
+        uploads = [_upload_told(one, wanted, user) for one in shown if one.upload is not None]
+        prefixes = [{"Prefix": wanted.told(one.key)} for one in shown if one.upload is None]
         return answer | ({"Uploads": uploads} if uploads else {}) | ({"CommonPrefixes": prefixes} if prefixes else {})
+
+    def _entries(self, bucket: str, wanted: Asked, marker: str, id_marker: str) -> Iterator[_Entry]:
+        """Those after the markers. `id_marker` counts only beside `marker`."""
+        rows = self._state.uploads(bucket).items()
+        found = sorted((row["key"], row["initiated"], upload_id, row) for upload_id, row in rows)
+        passed = not id_marker
+        last_group = None
+        for key, _, upload_id, row in found:
+            if not key.startswith(wanted.prefix) or key < marker:
+                continue
+            if key == marker and marker:
+                if passed and id_marker:
+                    yield _Entry(key, upload_id, upload_of(row))
+                passed = passed or upload_id == id_marker
+                continue
+            group = wanted.group_of(key)
+            if group is None:
+                yield _Entry(key, upload_id, upload_of(row))
+            elif group not in (marker, last_group):
+                last_group = group
+                yield _Entry(group, "", None)
 
 
 def _part_told(number: int, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,10 +97,15 @@ def _part_told(number: int, row: Mapping[str, Any]) -> dict[str, Any]:
     return {**told, "Size": part.size, **part.checksums}
 
 
-def _upload_told(key: str, upload_id: str, row: Mapping[str, Any], user: Mapping[str, str]) -> dict[str, Any]:
-    upload = upload_of(row)
-    told: dict[str, Any] = {"Key": key, "UploadId": upload_id, "Initiated": moment(int(upload.initiated))}
-    told |= {"StorageClass": upload.attributes["headers"].get("StorageClass", "STANDARD")}
+def _upload_told(entry: _Entry, wanted: Asked, user: Mapping[str, str]) -> dict[str, Any]:
+    upload = entry.upload
+    assert upload is not None
+    told: dict[str, Any] = {
+        "Key": wanted.told(entry.key),
+        "UploadId": entry.upload_id,
+        "Initiated": moment(int(upload.initiated)),
+        "StorageClass": upload.attributes["headers"].get("StorageClass", "STANDARD"),
+    }
     if upload.checksum_algorithm:
         told |= {"ChecksumAlgorithm": upload.checksum_algorithm, "ChecksumType": upload.checksum_type}
     return {**told, "Owner": dict(user), "Initiator": dict(user)}
