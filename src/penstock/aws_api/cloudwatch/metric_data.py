@@ -90,7 +90,7 @@ class _Query:
         there = self.points.catalogue.of(
             self.region, metric["Namespace"], metric["MetricName"], given, wanted.get("Unit")
         )
-        values = [one for key, series in there for one in self.points.read(key, series, start, self.range.end)]
+        values = [one for series in there for one in self.points.read(series, start, self.range.end)]
         merged = by_period(sorted(values, key=lambda one: one[0]), period, 0)
         computed = {time: compute(one) for time, one in merged.items()}
         kept = {time: value for time, value in computed.items() if value is not None}

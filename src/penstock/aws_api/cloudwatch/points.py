@@ -1,10 +1,12 @@
 """The values of all series: a minute's for 15 days, then five minutes' until the 63rd day, then an hour's for 455 days.
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html. High resolution is kept
-by the minute, too. An item of the store is an hour of a series: `[[seconds into the hour, distribution], ...]`.
+by the minute, too. New values are an item of the store for each minute. When their hour is over, all of it becomes one
+item: `[[seconds into the hour, distribution], ...]`. That, and the rest that age asks for, is done for one series with
+each batch of new values, so that none of it takes long.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from penstock.aws_api.cloudwatch.errors import validation
@@ -18,19 +20,19 @@ _FINE_HOURS: Final = 15 * 24
 _MIDDLING_HOURS: Final = 63 * 24
 _COARSE_HOURS: Final = 455 * 24
 _MINUTE_S: Final = 60
+_MINUTES: Final = 60
 _MIDDLING_S: Final = 300
-# Series looked after with each batch of values; assumed.
-_TENDED: Final = 20
 
 
 class Points:
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._table = store.table("cloudwatch.points")
+        self._hours = store.table("cloudwatch.hour")
+        self._minutes = store.table("cloudwatch.minute")
         self.catalogue = Catalogue(store)
-        self._tended = ""
+        self._tended: list[str] = []
 
-    def add(self, region: str, points: Iterable[MetricPoint], now: float) -> None:
+    def add(self, region: str, points: Sequence[MetricPoint], now: float) -> None:
         """Keep them all, or none. `now` in epoch seconds. Raises ServiceError."""
         try:
             with self._store.transaction():
@@ -42,62 +44,88 @@ class Points:
             raise
 
     def _add(self, region: str, point: MetricPoint) -> None:
-        time = point.time // _MINUTE_S * _MINUTE_S
-        hour = time // HOUR_S
-        key = key_of(region, point.namespace, point.name, point.dimensions, point.unit)
+        minute = point.time // _MINUTE_S
+        hour = minute // _MINUTES
+        series = self._series(region, point, hour)
+        values = Distribution()
+        values.merge(point.values)
+        if hour not in series.open:  # it comes late
+            held = dict(self._hour(series.key, hour))
+            held.setdefault(minute * _MINUTE_S, Distribution()).merge(values)
+            self._keep(series.key, hour, held)
+            return
+        there = self._minutes.get(_item(series.key, minute))
+        if there is not None:
+            values.merge(Distribution.from_json(there))
+        self._minutes.put(_item(series.key, minute), values.to_json())
+
+    def _series(self, region: str, point: MetricPoint, hour: int) -> Series:
+        metric = (region, point.namespace, point.name, point.dimensions, point.unit)
+        key = key_of(*metric)
         series = self.catalogue.get(key)
         if series is None:
             if len(self.catalogue) >= MAX_SERIES:
                 raise validation(f"there are {MAX_SERIES} metrics already")
-            metric = (region, point.namespace, point.name, point.dimensions, point.unit)
-            series = Series(*metric, hour, hour, time, hour, hour)
-        series.first, series.last = min(series.first, hour), max(series.last, hour)
-        series.fine, series.middling = min(series.fine, hour), min(series.middling, hour)
-        series.last_time = max(series.last_time, time)
-        self.catalogue.put(key, series)
-        held = dict(self._hour(key, hour))
-        merged = held.setdefault(time, Distribution())
-        merged.merge(point.values)
-        self._keep(key, hour, held)
+            series = Series(key, *metric, first=hour, last=hour, open=[hour], fine=hour, middling=hour)
+            self.catalogue.put(series)
+        elif not series.first <= hour <= series.last or hour < series.fine:
+            if hour > series.last:
+                series.open.append(hour)
+            series.first, series.last = min(series.first, hour), max(series.last, hour)
+            series.fine, series.middling = min(series.fine, hour), min(series.middling, hour)
+            self.catalogue.put(series)
+        return series
 
-    def read(self, key: str, series: Series, start: float, end: float) -> Iterator[tuple[int, Distribution]]:
+    def read(self, series: Series, start: float, end: float) -> Iterator[tuple[int, Distribution]]:
         """By time in epoch seconds, `start` <= time < `end`."""
         first, last = max(int(start // HOUR_S), series.first), min(int(end // HOUR_S), series.last)
         for hour in range(first, last + 1):
-            for time, values in self._hour(key, hour):
-                if start <= time < end:
-                    yield time, values
+            held = self._new(series.key, hour) if hour in series.open else self._hour(series.key, hour)
+            yield from ((time, values) for time, values in held if start <= time < end)
 
     def _hour(self, key: str, hour: int) -> list[tuple[int, Distribution]]:
-        rows: list[Any] = self._table.get(_item(key, hour)) or []
+        rows: list[Any] = self._hours.get(_item(key, hour)) or []
         return [(hour * HOUR_S + offset, Distribution.from_json(values)) for offset, values in rows]
+
+    def _new(self, key: str, hour: int) -> Iterator[tuple[int, Distribution]]:
+        """What came in an hour that is not one item yet."""
+        for minute in range(hour * _MINUTES, (hour + 1) * _MINUTES):
+            value = self._minutes.get(_item(key, minute))
+            if value is not None:
+                yield minute * _MINUTE_S, Distribution.from_json(value)
 
     def _keep(self, key: str, hour: int, held: dict[int, Distribution]) -> None:
         rows = [[time - hour * HOUR_S, held[time].to_json()] for time in sorted(held)]
-        self._table.put(_item(key, hour), rows)
+        self._hours.put(_item(key, hour), rows)
 
     def _tend(self, now: int) -> None:
-        """Make coarser what has become old. A few series each time, all of them in turn. `now` in hours."""
-        keys = self.catalogue.keys()
-        behind = [key for key in keys if key > self._tended] or keys
-        for key in behind[:_TENDED]:
-            series = self.catalogue.get(key)
-            if series is not None:
-                self._age(key, series, now)
-            self._tended = key
-
-    def _age(self, key: str, series: Series, now: int) -> None:
-        before = (series.fine, series.middling, series.first)
-        last = series.last + 1
-        series.fine = self._coarsen(key, series.fine, min(now - _FINE_HOURS, last), _MIDDLING_S)
-        series.middling = self._coarsen(key, series.middling, min(now - _MIDDLING_HOURS, last), HOUR_S)
-        while series.first < min(now - _COARSE_HOURS, last):
-            self._table.delete(_item(key, series.first))
+        """What age asks for, for the next series. `now` in hours."""
+        if not self._tended:
+            self._tended = self.catalogue.keys()
+        series = self.catalogue.get(self._tended.pop()) if self._tended else None
+        if series is None:
+            return
+        before = (list(series.open), series.fine, series.middling, series.first)
+        end = series.last + 1
+        self._fold(series, now)
+        series.fine = self._coarsen(series.key, series.fine, min(now - _FINE_HOURS, end), _MIDDLING_S)
+        series.middling = self._coarsen(series.key, series.middling, min(now - _MIDDLING_HOURS, end), HOUR_S)
+        while series.first < min(now - _COARSE_HOURS, end):
+            self._hours.delete(_item(series.key, series.first))
             series.first += 1
         if series.first > series.last:
-            self.catalogue.delete(key)
-        elif before != (series.fine, series.middling, series.first):
-            self.catalogue.put(key, series)
+            self.catalogue.delete(series)
+        elif before != (series.open, series.fine, series.middling, series.first):
+            self.catalogue.put(series)
+
+    def _fold(self, series: Series, end: int) -> None:
+        """The minutes of the hours before `end` to one item each."""
+        for hour in [one for one in series.open if one < end]:
+            held = dict(self._new(series.key, hour))
+            self._keep(series.key, hour, held)
+            for time in held:
+                self._minutes.delete(_item(series.key, time // _MINUTE_S))
+            series.open.remove(hour)
 
     def _coarsen(self, key: str, start: int, end: int, step: int) -> int:
         """The hours from `start` before `end`, to values of `step` seconds. Up to where that is done."""
@@ -116,5 +144,5 @@ def by_period(values: Iterable[tuple[int, Distribution]], period: int, start: in
     return found
 
 
-def _item(key: str, hour: int) -> str:
-    return f"{key}/{hour:08}"
+def _item(key: str, number: int) -> str:
+    return f"{key}/{number:010}"

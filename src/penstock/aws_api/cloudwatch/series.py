@@ -1,7 +1,4 @@
-"""Which metrics there are. A series is a metric in one unit: what was put with another is kept apart.
-
-The values are in hours, each an item of the store that is written anew when it grows: `points.py`.
-"""
+"""Which metrics there are. A series is a metric in one unit: what was put with another is kept apart."""
 
 import hashlib
 from collections.abc import Iterator
@@ -19,10 +16,12 @@ MAX_SERIES: Final = 100_000
 
 @dataclass(slots=True)
 class Series:
-    """`first` and `last` are the hours of its first and last values, in hours since 1970. `last_time` is the last
-    value's, in epoch seconds. Hours before `fine` have no single minutes any more, those before `middling` no five.
+    """`first` and `last` are the hours of its first and last values, in hours since 1970. Those that are `open` have an
+    item for each minute still; those before `fine` have only each five minutes' values any more, those before
+    `middling` an hour's.
     """
 
+    key: str
     region: str
     namespace: str
     name: str
@@ -30,7 +29,7 @@ class Series:
     unit: str
     first: int
     last: int
-    last_time: int
+    open: list[int]
     fine: int
     middling: int
 
@@ -65,13 +64,13 @@ class Catalogue:
     def get(self, key: str) -> Series | None:
         return self._all.get(key)
 
-    def put(self, key: str, series: Series) -> None:
-        self._all[key] = series
-        self._table.put(key, asdict(series))
+    def put(self, series: Series) -> None:
+        self._all[series.key] = series
+        self._table.put(series.key, asdict(series))
 
-    def delete(self, key: str) -> None:
-        self._all.pop(key, None)
-        self._table.delete(key)
+    def delete(self, series: Series) -> None:
+        self._all.pop(series.key, None)
+        self._table.delete(series.key)
 
     def keys(self) -> list[str]:
         return sorted(self._all)
@@ -79,17 +78,10 @@ class Catalogue:
     def in_region(self, region: str) -> Iterator[Series]:
         return (series for series in self._all.values() if series.region == region)
 
-    def of(
-        self, region: str, namespace: str, name: str, dimensions: Dimensions, unit: str | None
-    ) -> list[tuple[str, Series]]:
+    def of(self, region: str, namespace: str, name: str, dimensions: Dimensions, unit: str | None) -> list[Series]:
         """A metric in all its units, or in the one that is named."""
-        found: list[tuple[str, Series]] = []
-        for one in (unit,) if unit else UNITS:
-            key = key_of(region, namespace, name, dimensions, one)
-            series = self._all.get(key)
-            if series:
-                found.append((key, series))
-        return found
+        keys = [key_of(region, namespace, name, dimensions, one) for one in ((unit,) if unit else UNITS)]
+        return [self._all[key] for key in keys if key in self._all]
 
 
 def key_of(region: str, namespace: str, name: str, dimensions: Dimensions, unit: str) -> str:

@@ -4,13 +4,14 @@ Not offered: alarms (there are none), dashboards, anomaly detectors, insight rul
 """
 
 import base64
+from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from penstock.aws_api.cloudwatch import errors
 from penstock.aws_api.cloudwatch.metric_data import metric_data, period_of, time_range
-from penstock.aws_api.cloudwatch.points import Points, by_period
+from penstock.aws_api.cloudwatch.points import HOUR_S, Points, by_period
 from penstock.aws_api.cloudwatch.putting import data_points, dimensions
 from penstock.aws_api.cloudwatch.series import Series
 from penstock.aws_api.cloudwatch.statistics import SIMPLE, statistic
@@ -22,16 +23,21 @@ from penstock.model.clock import Clock
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricStatistics.html
 _MAX_DATAPOINTS: Final = 1440
+# About a millisecond's work; assumed.
+_PIECE: Final = 25
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
 _LISTED: Final = 500
-_LISTED_S: Final = 14 * 24 * 3600
-_RECENT_S: Final = 3 * 3600
+# By the hour: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html promises no more.
+_LISTED_HOURS: Final = 14 * 24
+_RECENT_HOURS: Final = 3
 
 
 class CloudWatchService:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._points = Points(store)
         self._clock = clock
+        self._coming: deque[tuple[str, Sequence[MetricPoint]]] = deque()
+        self._keeping = False
 
     @property
     def name(self) -> str:
@@ -52,21 +58,43 @@ class CloudWatchService:
         """Nothing is ever left half done: a batch of values is kept, or not."""
 
     async def close(self) -> None:
-        """Nothing is held back."""
+        self._settle()
 
     def publish(self, points: Sequence[MetricPoint], region: str) -> None:
-        """What Lambda publishes of itself: the receiver of `control_plane.metrics.MetricsRecorder`."""
-        self._points.add(region, points, self._clock.epoch())
+        """What Lambda publishes of itself: the receiver of `control_plane.metrics.MetricsRecorder`. It is kept piece by
+        piece, with a turn for others in between.
+        """
+        self._coming += [(region, points[at : at + _PIECE]) for at in range(0, len(points), _PIECE)]
+        if not self._keeping:
+            self._keeping = True
+            self._clock.call_soon(self._keep_piece)
+
+    def _keep_piece(self) -> None:
+        if self._coming:
+            region, points = self._coming.popleft()
+            self._points.add(region, points, self._clock.epoch())
+        self._keeping = bool(self._coming)
+        if self._keeping:
+            self._clock.call_soon(self._keep_piece)
+
+    def _settle(self) -> None:
+        """Keep what has come so far."""
+        while self._coming:
+            region, points = self._coming.popleft()
+            self._points.add(region, points, self._clock.epoch())
 
     def put(self, call: Call) -> Answer:
+        self._settle()
         now = self._clock.epoch()
         self._points.add(call.context.region, data_points(call.params, now), now)
         return {}
 
     async def get_data(self, call: Call) -> Answer:
+        self._settle()
         return await metric_data(self._points, call.context.region, call.params)
 
     def get_statistics(self, call: Call) -> Answer:
+        self._settle()
         params = call.params
         simple, extended = params.get("Statistics") or (), params.get("ExtendedStatistics") or ()
         if bool(simple) == bool(extended):
@@ -84,19 +112,20 @@ class CloudWatchService:
             )
         metric = (params["Namespace"], params["MetricName"], dimensions(params.get("Dimensions") or (), "Request"))
         points: list[dict[str, Any]] = []
-        for key, series in self._points.catalogue.of(call.context.region, *metric, params.get("Unit")):
-            merged = by_period(self._points.read(key, series, *asked), period, asked.start)
+        for series in self._points.catalogue.of(call.context.region, *metric, params.get("Unit")):
+            merged = by_period(self._points.read(series, *asked), period, asked.start)
             for time, values in merged.items():
                 points.append(_datapoint(time, series.unit, values, compute, extended=bool(extended)))
         return {"Label": params["MetricName"], "Datapoints": points}
 
     def list_metrics(self, call: Call) -> Answer:
+        self._settle()
         params, now = call.params, self._clock.epoch()
         if params.get("RecentlyActive") not in (None, "PT3H"):
             raise errors.invalid_value(f"The value {params['RecentlyActive']} for parameter RecentlyActive is invalid.")
-        since = now - (_RECENT_S if params.get("RecentlyActive") else _LISTED_S)
+        since = int(now // HOUR_S) - (_RECENT_HOURS if params.get("RecentlyActive") else _LISTED_HOURS)
         there = self._points.catalogue.in_region(call.context.region)
-        found = sorted({one.metric for one in there if one.last_time >= since and _is_listed(one, params)})
+        found = sorted({one.metric for one in there if one.last >= since and _is_listed(one, params)})
         start = _start(params.get("NextToken"))
         page = found[start : start + _LISTED]
         token = {"NextToken": _token(start + _LISTED)} if len(found) > start + _LISTED else {}

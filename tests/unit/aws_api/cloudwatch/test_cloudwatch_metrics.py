@@ -1,6 +1,6 @@
 """Metrics that are put, listed, and asked for their statistics."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +216,43 @@ async def test_old_values_become_coarser_and_go(rig: MetricsRig) -> None:
     await age(400)
     assert await times() == []
     assert [one["MetricName"] for one in (await rig.calls("ListMetrics"))["Metrics"]] == ["other"]
+
+
+async def test_an_hour_that_is_over_becomes_one_item(rig: MetricsRig) -> None:
+    minutes, hours = rig.store.table("cloudwatch.minute"), rig.store.table("cloudwatch.hour")
+    for hour in range(3):
+        await rig.put(1, 2, seconds=3600 * hour + 60)
+        await rig.put(4, seconds=3600 * hour + 120)
+        rig.clock.advance(3600)
+
+    async def sums() -> list[float]:
+        points = await rig.statistics("Sum", StartTime=at(0), EndTime=at(4 * 3600), Period=60)
+        return [point["Sum"] for point in points]
+
+    assert await sums() == [3, 4] * 3
+    await rig.put(8, seconds=3 * 3600)
+    assert (len(minutes.items()), len(hours.items())) == (1, 3)
+    await rig.put(16, seconds=60)
+    assert await sums() == [19, 4, 3, 4, 3, 4, 8]
+    assert (len(minutes.items()), len(hours.items())) == (1, 3)
+
+
+async def test_what_is_published_is_kept_in_pieces(rig: MetricsRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    later: list[Callable[[], object]] = []
+    monkeypatch.setattr(rig.clock, "call_soon", later.append)
+    recorder = MetricsRecorder(lambda points: rig.service.publish(points, "us-east-1"), EPOCH)
+    for number in range(10):
+        recorder.add(ScriptedFunction(function=f"fn{number}")).ended("success", 0.1)
+    recorder.look(EPOCH + 60)
+    turns = 0
+    while later:
+        later.pop()()
+        turns += 1
+        assert len(later) <= 1
+    assert turns > 3
+    recorder.close(EPOCH + 61)
+    listed = (await rig.calls("ListMetrics", MetricName="Invocations"))["Metrics"]
+    assert len(listed) == 31
 
 
 async def test_what_lambda_publishes_can_be_asked_for(rig: MetricsRig) -> None:
