@@ -24,7 +24,8 @@ _ACCESS_KEY_ID: Final = re.compile(r"\w{16,128}", re.ASCII)
 
 
 class StsService:
-    """`users` are the keys of a key file, by access key id; any other key is the user `penstock`.
+    """`users` are the keys of a key file, by access key id; any other key is the user `penstock`. `sessions` are those
+    and the temporary ones that were given out: what may sign, where signatures are verified.
 
     Every caller may assume every role of the account: trust policies are kept, not enforced.
     """
@@ -34,7 +35,7 @@ class StsService:
     def __init__(
         self, store: Store, clock: Clock, dispatcher: Dispatcher, users: Mapping[str, Key] | None = None
     ) -> None:
-        self.sessions = Sessions(store, clock)
+        self.sessions = Sessions(store, clock, users or {})
         self._dispatcher = dispatcher
         self._users = users or {}
         self._operations: dict[str, Operation] = {
@@ -95,7 +96,7 @@ class StsService:
         access_key_id = call.params["AccessKeyId"]
         if not _ACCESS_KEY_ID.fullmatch(access_key_id):
             raise _invalid(access_key_id, "accessKeyId", r"satisfy regular expression pattern: [\w]*")
-        key = self.sessions.get(access_key_id) or self._users.get(access_key_id)
+        key = self.sessions.get(access_key_id)
         return {"Account": key.account_id if key else call.context.account_id}
 
     def _user(self, call: Call) -> Key:

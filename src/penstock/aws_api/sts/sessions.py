@@ -45,9 +45,10 @@ class Session:
 
 
 class Sessions(Mapping[str, Key]):
-    """As a mapping: the keys that can sign now, by access key id; a `Verifier` can look them up here."""
+    """As a mapping: the keys that can sign now, by access key id, those of `users` among them. For a `Verifier`."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, users: Mapping[str, Key]) -> None:
+        self._users = users
         self._table = store.table("sts.session")
         self._clock = clock
 
@@ -82,12 +83,11 @@ class Sessions(Mapping[str, Key]):
 
     def __getitem__(self, access_key_id: str) -> Key:
         session = self.find(access_key_id)
-        if session is None:
-            raise KeyError(access_key_id)
-        return session.key()
+        return session.key() if session else self._users[access_key_id]
 
     def __iter__(self) -> Iterator[str]:
-        return (access_key_id for access_key_id, _ in self._table.items() if self.find(access_key_id))
+        yield from self._users
+        yield from (access_key_id for access_key_id, _ in self._table.items() if self.find(access_key_id))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
