@@ -337,6 +337,17 @@ async def paused(connection: HttpConnection) -> None:
         await asyncio.sleep(0.01)
 
 
+async def test_no_room_for_a_body(tmp_path: Path) -> None:
+    """Small requests are answered all the same."""
+    (tmp_path / "cache").write_bytes(b"in the way")
+    async with open_port(tmp_path) as port:
+        service = serve(port, tmp_path)
+        await port.run("s3", lambda client: client.put_object(Bucket="bucket", Key="k", Body=b"small"))
+        refused = await port.refused("s3", lambda client: client.put_object(Bucket="bucket", Key="k", Body=CONTENT))
+        assert (refused.status, refused.code) == (500, "InternalError")
+        assert len(service.calls) == len(port.faults) == 1
+
+
 async def test_a_slow_reader_holds_the_file_back(tmp_path: Path) -> None:
     """What the client does not take is not read into memory; when it leaves, the call is over."""
     async with open_port(tmp_path) as port:

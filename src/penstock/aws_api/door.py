@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
@@ -72,14 +73,15 @@ class AwsDoor:
         exchange = _Call(self, connection, head, ids.request_id())
         try:
             exchange.intake = self._intake(head)
-        except (ServiceError, OSError) as error:
+        except ServiceError as error:
             exchange.refuse(error)
             return DISCARD
         return exchange
 
     def _intake(self, head: Head) -> Intake:
-        """Raises ServiceError, and OSError for no room."""
-        self._cache.mkdir(parents=True, exist_ok=True)
+        """Raises ServiceError."""
+        with suppress(OSError):  # small bodies do without the folder
+            self._cache.mkdir(parents=True, exist_ok=True)
         hashed = self._verifier is not None
         return Intake(head, self._cache, max_object_bytes=self._max_object_bytes, hashed=hashed)
 
@@ -188,7 +190,7 @@ class AwsDoor:
         return len(self._tasks)
 
     async def drain(self) -> None:
-        """Returns when the requests under way have been answered."""
+        """Returns when the requests under way have been answered; streams of events may never be."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 

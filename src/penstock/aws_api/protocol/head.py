@@ -46,8 +46,16 @@ _LAMBDA_PATH: Final = re.compile(r"/20\d\d-\d\d-\d\d/")
 _S3_HOST: Final = re.compile(r"(?:^|\.)s3(?:\.[a-z0-9-]+)?\.localhost$")
 _FORM: Final = "application/x-www-form-urlencoded"
 
-# Signing names whose protocol only the service tells.
-_S3: Final = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
+# Services that speak one protocol alone, whatever else a request looks like. CloudWatch speaks three.
+_FORMS: Final = {
+    "lambda": Form.REST_JSON,
+    "logs": Form.JSON,
+    "sts": Form.QUERY,
+    "iam": Form.QUERY,
+    "cloudformation": Form.QUERY,
+    "ec2": Form.EC2,
+    **dict.fromkeys(("s3", "s3express", "s3-object-lambda", "s3-outposts"), Form.S3),
+}
 _REST_XML: Final = frozenset({"cloudfront", "route53"})
 
 # Of the services offered here; all in their botocore models' metadata: botocore's name where another one is signed for,
@@ -150,16 +158,14 @@ class Head:
     @cached_property
     def form(self) -> Form:
         service = self.service
-        if service == "lambda":
-            return Form.REST_JSON
+        if service in _FORMS:
+            return _FORMS[service]
         if self.field(b"smithy-protocol") == "rpc-v2-cbor":
             return Form.CBOR
         if self.field(b"x-amz-target"):
             return Form.JSON
-        if service in _S3:
-            return Form.S3
-        if service == "ec2":
-            return Form.EC2
+        if service == "cloudwatch":
+            return Form.QUERY
         if service in _REST_XML:
             return Form.REST_XML
         # Unsigned, only at the root, where such services are: curl calls any body a form that it is not told of.

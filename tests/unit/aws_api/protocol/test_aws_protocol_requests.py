@@ -47,7 +47,10 @@ FORM = ("content-type", "application/x-www-form-urlencoded; charset=utf-8")
     ("request_head", "body", "service", "form"),
     [
         (head("POST", "/", FORM, service="sts"), b"", "sts", Form.QUERY),
-        (head("POST", "/", service="monitoring"), b"", "cloudwatch", Form.REST_JSON),
+        (head("POST", "/", service="monitoring"), b"", "cloudwatch", Form.QUERY),
+        (head("POST", "/", ("x-amz-target", "A.B"), service="s3"), b"", "s3", Form.S3),
+        (head("POST", "/", ("smithy-protocol", "rpc-v2-cbor"), service="sts"), b"", "sts", Form.QUERY),
+        (head("POST", "/", ("x-amz-target", "A.ListTables"), service="dynamodb"), b"", "dynamodb", Form.JSON),
         (head("POST", "/", FORM, service="monitoring"), b"", "cloudwatch", Form.QUERY),
         (head("POST", "/", ("x-amz-target", "Logs_20140328.X"), service="logs"), b"", "logs", Form.JSON),
         (head("POST", "/", ("x-amz-target", "Logs_20140328.X")), b"", "logs", Form.JSON),
