@@ -12,6 +12,7 @@ from penstock.control_plane.metric_points import Dimensions
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html has no bound; assumed.
 MAX_SERIES: Final = 100_000
+EVERY_REGION: Final = ""
 
 
 @dataclass(slots=True)
@@ -76,11 +77,15 @@ class Catalogue:
         return sorted(self._all)
 
     def in_region(self, region: str) -> Iterator[Series]:
-        return (series for series in self._all.values() if series.region == region)
+        return (series for series in self._all.values() if series.region in (region, EVERY_REGION))
 
     def of(self, region: str, namespace: str, name: str, dimensions: Dimensions, unit: str | None) -> list[Series]:
         """A metric in all its units, or in the one that is named."""
-        keys = [key_of(region, namespace, name, dimensions, one) for one in ((unit,) if unit else UNITS)]
+        keys = [
+            key_of(place, namespace, name, dimensions, one)
+            for place in (region, EVERY_REGION)
+            for one in ((unit,) if unit else UNITS)
+        ]
         return [self._all[key] for key in keys if key in self._all]
 
 

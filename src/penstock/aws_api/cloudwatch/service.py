@@ -4,8 +4,11 @@ Not offered: alarms (there are none), dashboards, anomaly detectors, insight rul
 """
 
 import base64
+import sqlite3
+import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -13,9 +16,9 @@ from penstock.aws_api.cloudwatch import errors
 from penstock.aws_api.cloudwatch.metric_data import metric_data, period_of, time_range
 from penstock.aws_api.cloudwatch.points import HOUR_S, Points, by_period
 from penstock.aws_api.cloudwatch.putting import data_points, dimensions
-from penstock.aws_api.cloudwatch.series import Series
+from penstock.aws_api.cloudwatch.series import EVERY_REGION, Series
 from penstock.aws_api.cloudwatch.statistics import SIMPLE, statistic
-from penstock.aws_api.service import Answer, Call, Operation, Params
+from penstock.aws_api.service import Answer, Call, Operation, Params, ServiceError
 from penstock.aws_api.store import Store
 from penstock.control_plane.distribution import Distribution
 from penstock.control_plane.metric_points import Dimensions, MetricPoint
@@ -60,9 +63,9 @@ class CloudWatchService:
     async def close(self) -> None:
         self._settle()
 
-    def publish(self, points: Sequence[MetricPoint], region: str) -> None:
+    def publish(self, points: Sequence[MetricPoint], region: str = EVERY_REGION) -> None:
         """What Lambda publishes of itself: the receiver of `control_plane.metrics.MetricsRecorder`. It is kept piece by
-        piece, with a turn for others in between.
+        piece, with a turn for others in between. Functions answer in every region, and so do their metrics.
         """
         self._coming += [(region, points[at : at + _PIECE]) for at in range(0, len(points), _PIECE)]
         if not self._keeping:
@@ -70,18 +73,20 @@ class CloudWatchService:
             self._clock.call_soon(self._keep_piece)
 
     def _keep_piece(self) -> None:
-        if self._coming:
-            region, points = self._coming.popleft()
-            self._points.add(region, points, self._clock.epoch())
+        self._settle(1)
         self._keeping = bool(self._coming)
         if self._keeping:
             self._clock.call_soon(self._keep_piece)
 
-    def _settle(self) -> None:
-        """Keep what has come so far."""
-        while self._coming:
+    def _settle(self, pieces: int = sys.maxsize) -> None:
+        """Keep what has come so far, or a part of it. What cannot be kept, for want of disk, is lost: nobody waits for
+        it, and requests go on.
+        """
+        while self._coming and pieces > 0:
+            pieces -= 1
             region, points = self._coming.popleft()
-            self._points.add(region, points, self._clock.epoch())
+            with suppress(sqlite3.Error, ServiceError):
+                self._points.add(region, points, self._clock.epoch())
 
     def put(self, call: Call) -> Answer:
         self._settle()

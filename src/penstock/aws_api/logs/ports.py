@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 class FunctionLog(NamedTuple):
     """The log file of one function, as `telemetry.log_writer` writes it, and the group that shows it.
 
-    `function` is the function's name or ARN; an ARN shows the group in its own region alone.
+    `function` is the function's name or ARN.
     """
 
     group: str

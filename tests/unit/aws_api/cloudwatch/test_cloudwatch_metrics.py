@@ -1,5 +1,6 @@
 """Metrics that are put, listed, and asked for their statistics."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -240,7 +241,7 @@ async def test_an_hour_that_is_over_becomes_one_item(rig: MetricsRig) -> None:
 async def test_what_is_published_is_kept_in_pieces(rig: MetricsRig, monkeypatch: pytest.MonkeyPatch) -> None:
     later: list[Callable[[], object]] = []
     monkeypatch.setattr(rig.clock, "call_soon", later.append)
-    recorder = MetricsRecorder(lambda points: rig.service.publish(points, "us-east-1"), EPOCH)
+    recorder = MetricsRecorder(rig.service.publish, EPOCH)
     for number in range(10):
         recorder.add(ScriptedFunction(function=f"fn{number}")).ended("success", 0.1)
     recorder.look(EPOCH + 60)
@@ -256,7 +257,7 @@ async def test_what_is_published_is_kept_in_pieces(rig: MetricsRig, monkeypatch:
 
 
 async def test_what_lambda_publishes_can_be_asked_for(rig: MetricsRig) -> None:
-    recorder = MetricsRecorder(lambda points: rig.service.publish(points, "us-east-1"), EPOCH)
+    recorder = MetricsRecorder(rig.service.publish, EPOCH)
     function = recorder.add(ScriptedFunction())
     for duration in (0.1, 0.2, 0.3, 0.4):
         function.ended("success", duration)
@@ -270,6 +271,26 @@ async def test_what_lambda_publishes_can_be_asked_for(rig: MetricsRig) -> None:
     assert middle["ExtendedStatistics"]["p50"] == pytest.approx(300, rel=0.004)
     listed = (await rig.calls("ListMetrics", Namespace="AWS/Lambda", MetricName="Duration"))["Metrics"]
     assert len(listed) == 4
+    elsewhere = await Calls(rig.service, region="eu-west-1")("ListMetrics", MetricName="Duration")
+    assert elsewhere["Metrics"] == listed
+
+
+async def test_a_full_disk_loses_values_and_nothing_else(rig: MetricsRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    recorder = MetricsRecorder(rig.service.publish, EPOCH)
+    function = recorder.add(ScriptedFunction())
+    with monkeypatch.context() as patched:
+        patched.setattr("penstock.aws_api.store.Table.put", full)
+        function.ended("success", 0.1)
+        recorder.look(EPOCH + 60)
+    function.ended("success", 0.1)
+    recorder.look(EPOCH + 120)
+    (point,) = await rig.statistics(
+        "Sum", Namespace="AWS/Lambda", MetricName="Invocations", Dimensions=[{"Name": "FunctionName", "Value": "fn"}]
+    )
+    assert point["Sum"] == 1
 
 
 async def test_there_are_no_alarms(rig: MetricsRig) -> None:

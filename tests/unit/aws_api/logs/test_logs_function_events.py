@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from penstock.telemetry import records
+from support.aws_calls import Calls
 from support.logs_rig import ARN, EPOCH_MS, GROUP, OTHER_STREAM, STREAM, LogsRig, logs_rig, messages
 
 
@@ -158,10 +159,11 @@ async def test_functions_may_share_a_group(rig: LogsRig) -> None:
     assert len(ids) == 2
 
 
-async def test_a_group_shows_in_the_region_of_its_function(rig: LogsRig) -> None:
+async def test_a_functions_group_shows_in_every_region_as_the_function_does(rig: LogsRig) -> None:
     rig.write("hello")
-    rig.functions[0] = rig.functions[0]._replace(function=ARN.replace("us-east-1", "eu-west-1"))
-    assert (await rig.calls("DescribeLogGroups"))["logGroups"] == []
+    there = Calls(rig.service, region="eu-west-1")
+    (group,) = (await there("DescribeLogGroups"))["logGroups"]
+    assert group["logGroupArn"] == f"arn:aws:logs:eu-west-1:123456789012:log-group:{GROUP}"
 
 
 async def test_a_group_deleted_comes_back_with_the_next_line(rig: LogsRig) -> None:
