@@ -5,9 +5,11 @@ and every Function URL by its host.
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from penstock.aws_api.cloudformation import CloudFormationService
+from penstock.aws_api.cloudwatch import CloudWatchService
 from penstock.aws_api.door import AwsDoor
 from penstock.aws_api.ec2 import Ec2Instance, Ec2Service
 from penstock.aws_api.functions import LambdaService
@@ -18,20 +20,23 @@ from penstock.aws_api.s3 import S3Service
 from penstock.aws_api.service import Dispatcher
 from penstock.aws_api.store import Store
 from penstock.aws_api.sts import StsService
-from penstock.cli.machine import Machine
+from penstock.cli.machine import Machine, on_access
+from penstock.cli.metrics import Metrics
 from penstock.cli.security import must_sign
-from penstock.cli.served import Served, log_path, on_access
+from penstock.cli.served import Served, log_path
 from penstock.cli.versions import AdoptedUrl, AdoptedVersion, Versions
 from penstock.control_plane.autoscaler import Autoscaler
 from penstock.function_url import FunctionUrl
 from penstock.invoke_api.destinations import Destinations
 from penstock.invoke_api.door import InvokeApi
 from penstock.invoke_api.event_queue import EventQueue, QueueSettings
+from penstock.invoke_api.queued_event import EventAttempt
 from penstock.invoke_api.retry import RetrySettings
 from penstock.model.function import Function
 from penstock.model.instances import InstanceState
 from penstock.model.limits import MAX_URL_HEADER_BYTES
 from penstock.router import Router
+from penstock.telemetry.access import AccessRecord
 from penstock.wire.exchange import Exchange
 from penstock.wire.http_server import HttpConnection
 from penstock.wire.listener import BURST_HANDLES, Listener
@@ -59,9 +64,14 @@ class AwsEndpoint:
         self._machine = machine
         self._store = store
         self._log_names: dict[str, str] = {}
+        self._tell_access = on_access(machine.settings, machine.reporter)
+        machine.url_over = self._url_over
         self._versions = Versions(machine, make_door, sock.getsockname()[1])
         settings, clock, reporter = machine.settings, machine.clock, machine.reporter
         self._dispatcher = dispatcher = Dispatcher()
+        cloudwatch = CloudWatchService(store, clock)
+        self._metrics = Metrics(machine.scaling, clock, partial(cloudwatch.publish, region=machine.region))
+        machine.scaling.looked = self._metrics.look
         self._lambda = LambdaService(
             store,
             clock,
@@ -78,6 +88,7 @@ class AwsEndpoint:
             Ec2Service(store, clock, self._instances),
             S3Service(store, clock),
             LogsService(store, clock, self),
+            cloudwatch,
             self._lambda,
             CloudFormationService(store, clock, dispatcher),
         ):
@@ -87,7 +98,7 @@ class AwsEndpoint:
             clock,
             Destinations(settings.state / "destinations", reporter.warn),
             self._lambda.directory,
-            on_attempt=reporter.event_attempt,
+            on_attempt=self._attempt_over,
             on_discard=reporter.event_discarded,
             settings=QueueSettings(RetrySettings.of_delay(settings.async_retry_delay)),
         )
@@ -105,7 +116,7 @@ class AwsEndpoint:
             clock,
             machine.region,
             machine.account_id,
-            on_access(settings, reporter),
+            self._call_over,
             other=self._aws.open_exchange,
             verifier=signed,
             events=self._events,
@@ -114,6 +125,18 @@ class AwsEndpoint:
         )
         self._behind_guard = guarded(self._invoke.open_exchange, settings.host)
         self._listener = Listener(self._open_exchange, MAX_URL_HEADER_BYTES, Timeouts(), clock)
+
+    def _call_over(self, record: AccessRecord) -> None:
+        self._metrics.call_over(record)
+        self._tell_access(record)
+
+    def _attempt_over(self, attempt: EventAttempt) -> None:
+        self._metrics.attempt_over(attempt)
+        self._machine.reporter.event_attempt(attempt)
+
+    def _url_over(self, record: AccessRecord) -> None:
+        self._metrics.url_over(record)
+        self._tell_access(record)
 
     def adopt(self, served: Served, autoscaler: Autoscaler, url: str | None) -> None:
         """Show a function that runs from a template."""
@@ -184,6 +207,7 @@ class AwsEndpoint:
         await self._aws.close()
         for event in self._events.close():
             self._machine.reporter.event_discarded(event)
+        self._metrics.close()
         await asyncio.gather(*(service.close() for service in self._dispatcher.services.values()))
         await self._versions.stop()
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from penstock.cli.serve import default_region
+from penstock.cli.settings import default_region
 from penstock.model.errors import UserError
 
 

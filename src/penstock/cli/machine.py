@@ -1,6 +1,7 @@
 """What the functions of one process share, and how the environments of one come to be."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -25,8 +26,18 @@ from penstock.model.limits import MIN_INIT_TIMEOUT_S
 from penstock.packaging.package import Package
 from penstock.router import Router
 from penstock.scaler import policy_of
+from penstock.telemetry.access import AccessRecord
 from penstock.telemetry.log_tail import LogTails
 from penstock.telemetry.log_writer import LogWriter
+
+
+def on_access(settings: PlatformSettings, reporter: Reporter) -> Callable[[AccessRecord], None]:
+    """Who is told of each request that is over."""
+    return reporter.access if settings.access_log else _nobody
+
+
+def _nobody(record: AccessRecord) -> None:
+    pass
 
 
 class Machine:
@@ -53,6 +64,8 @@ class Machine:
         self.hosts = UrlHosts(clock)
         self.log_tails = LogTails()
         self._instances: dict[str, Instances] = {}
+        self.url_over = on_access(settings, reporter)
+        """Told of each request to a Function URL when it is over."""
         self.scaling = ScalingLoop(self._instances.values(), self.usage, clock, scaling=settings.scaling)
 
     @cached_property

@@ -18,7 +18,7 @@ from penstock.cli.machine import Machine
 from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import Reporter
 from penstock.cli.security import make_tls, make_verifier
-from penstock.cli.served import Served, join, on_access, package_function
+from penstock.cli.served import Served, join, package_function
 from penstock.environment.environment import Environment
 from penstock.function_url import FunctionUrl
 from penstock.model.clock import Clock
@@ -95,10 +95,10 @@ class Platform:
             self._stack.region, self._stack.account_id, settings, self._clock, self._reporter, work_root
         )
         make_door = partial(make_function_url, machine, self._verifier)
+        if aws_sock:  # first: it counts what the doors tell
+            self._aws = _aws_endpoint(aws_sock, machine, make_door, self._verifier)
         for function, package in zip(functions, packages, strict=True):
             self._served.append(join(machine, function, package, sockets.get(function.logical_id), make_door))
-        if aws_sock:
-            self._aws = _aws_endpoint(aws_sock, machine, make_door, self._verifier)
         await _together(self._start(served) for served in self._served)
         if self._aws:
             for served in self._served:
@@ -211,7 +211,7 @@ def make_function_url(machine: Machine, verifier: "Verifier | None", function: F
         router,
         machine.clock,
         machine.region,
-        on_access(settings, machine.reporter),
+        machine.url_over,
         verifier=verifier,
         hosts=machine.hosts,
         cancel_on_disconnect=settings.cancel_on_disconnect,

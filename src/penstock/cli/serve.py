@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import shutil
 import signal
 import socket
@@ -147,8 +146,3 @@ def state_folder(given: Path | None) -> tuple[Path, bool]:
     with contextlib.suppress(FileExistsError), (given / ".gitignore").open("x") as file:
         file.write("*\n")
     return given.absolute(), True
-
-
-def default_region() -> str:
-    """As AWS's tools find it."""
-    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"

@@ -11,7 +11,7 @@ from penstock.cli.options import Network, StreamBandwidth, VcpuShare
 from penstock.cli.platform_settings import PlatformSettings
 from penstock.cli.reporter import HumanReporter, JsonReporter
 from penstock.cli.scaler_options import scaler_settings
-from penstock.cli.serve import ServeOptions, default_region, serve, state_folder
+from penstock.cli.serve import ServeOptions, serve, state_folder
 from penstock.model.errors import UserError
 from penstock.runtime_api.bandwidth import AWS
 
@@ -52,7 +52,7 @@ def serve_command(
     json: options.Json = False,
 ) -> None:
     """Serve an AWS-compatible endpoint for sam deploy, the AWS CLI and SDKs, and run what is deployed, until Ctrl-C."""
-    served_region = _checked("--region", region or default_region(), _REGION, "a region such as us-east-1")
+    served_region = _checked("--region", region or settings.default_region(), _REGION, "a region such as us-east-1")
     account_id = _checked("--account", account, _ACCOUNT, "12 digits")
     given_layers = settings.read_layers(layer or [])
     delays = settings.read_launch_delay(launch_delay)

@@ -15,7 +15,6 @@ from penstock.model.function import Function
 from penstock.packaging import adapter_layer
 from penstock.packaging.package import Package, build_package
 from penstock.router import Router
-from penstock.telemetry.access import AccessRecord
 from penstock.telemetry.log_writer import LogWriter
 
 
@@ -98,15 +97,6 @@ def _tell_memory(function: Function, reporter: Reporter) -> None:
         reporter.warn(f"{line}, which is little: lower PerExecutionEnvironmentMaxConcurrency")
     else:
         reporter.info(line)
-
-
-def on_access(settings: PlatformSettings, reporter: Reporter) -> Callable[[AccessRecord], None]:
-    """Who is told of each request that is over."""
-    return reporter.access if settings.access_log else _nobody
-
-
-def _nobody(record: AccessRecord) -> None:
-    pass
 
 
 def log_path(state: Path, logical_id: str) -> Path:

@@ -142,3 +142,8 @@ def read_launch_delay(text: str) -> LaunchDelays:
             f"--launch-delay: bad value {text!r}; allowed: seconds from 0 to {_MAX_LAUNCH_DELAY_S:g}, or aws"
         )
     return LaunchDelays(seconds)
+
+
+def default_region() -> str:
+    """As AWS's tools find it."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"

@@ -1,13 +1,15 @@
 """The control side's one loop: what is measured, decided and carried out, beside the requests, never on their path."""
 
 import asyncio
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Final
 
-from penstock.control_plane.autoscaler import Autoscaler
 from penstock.control_plane.instances import Instances
 from penstock.control_plane.usage import INTERVAL_S, UsageWatch
 from penstock.model.clock import Clock
+
+if TYPE_CHECKING:
+    from penstock.control_plane.autoscaler import Autoscaler
 
 # AWS's own interval is not published. Here capacity comes within a second, so it is decided about as soon (assumed).
 TICK_S: Final = 0.25
@@ -28,6 +30,8 @@ class ScalingLoop:
     ) -> None:
         self.instances = instances
         self.autoscalers: list[Autoscaler] = []
+        self.looked: Callable[[], None] = lambda: None
+        """Called when usage was looked at anew."""
         self.usage = usage
         self._clock = clock
         self._scaling = scaling
@@ -40,6 +44,7 @@ class ScalingLoop:
             if now - self._looked >= INTERVAL_S:
                 self._looked = now
                 await self._look()
+                self.looked()
             self.tick(self._clock.monotonic())
             await asyncio.sleep(TICK_S)
 
