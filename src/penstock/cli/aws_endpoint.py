@@ -82,8 +82,11 @@ class AwsEndpoint:
             layers=settings.layers,
             on_warning=reporter.warn,
         )
+        sts = StsService(store, clock, dispatcher, verifier.keys if verifier else None)
+        if verifier:
+            verifier.keys = sts.sessions  # temporary ones as well
         for service in (
-            StsService(store, clock, dispatcher, verifier.keys if verifier else None),
+            sts,
             IamService(store, clock),
             Ec2Service(store, clock, self._instances),
             S3Service(store, clock),
@@ -160,6 +163,7 @@ class AwsEndpoint:
                 architecture=provider.provider.architecture.value,
                 vcpus=one.instance.type.vcpus,
                 zone=one.instance.zone,
+                security_group_ids=provider.provider.security_group_ids,
                 launched_at=began + one.instance.launched_at,
                 state=_EC2_STATES.get(one.instance.state, one.instance.state.value),
                 capacity_provider_arn=provider.provider.arn,
