@@ -17,7 +17,7 @@ from support.clock import VirtualClock
 from support.cloudformation_services import IamService, LambdaService, LogsService, S3Service
 
 CONTEXT = Context("us-east-1", "123456789012", "request", "http://127.0.0.1:4566")
-CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
+CAPABILITIES = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 
 
 class ClearableStore(Store):

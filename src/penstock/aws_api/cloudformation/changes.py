@@ -15,6 +15,7 @@ from penstock.aws_api.cloudformation.reading.values import UNKNOWN, is_unknown
 from penstock.aws_api.cloudformation.records import GONE, Json, Resource
 from penstock.aws_api.service import Dispatcher
 from penstock.model.errors import UserError
+from penstock.template.intrinsics import SUB_VARIABLE
 from penstock.template.references import references
 
 _REPLACEMENT: Final = {"Always": "True", "Conditionally": "Conditional", "Never": "False"}
@@ -57,6 +58,7 @@ class _Planner:
                 change = self._change(definition)
                 if change is not None:
                     changes.append(change)
+            self._faults += self._bad_attributes(self._design.source.section("Outputs"), self._design.resources)
             changes += [
                 _named("Remove", item) for name, item in self._current.items() if name not in self._design.resources
             ]
@@ -78,7 +80,7 @@ class _Planner:
             self._values.undecided.add(name)
         properties = self._resolved(definition)
         faults = handler.faults(properties, self._dispatcher)
-        faults += self._bad_attributes(definition)
+        faults += [f"#: {fault}" for fault in self._bad_attributes(definition.properties, self._design.resources)]
         if faults:
             self._faults.append(faults_text(name, faults))
         if old is None or not old.initiated:
@@ -149,28 +151,31 @@ class _Planner:
                 found[key] = value
         return found
 
-    def _bad_attributes(self, definition: Definition) -> Iterator[str]:
-        for target, attribute in asked_attributes(definition.properties):
-            kind = self._design.resources.get(target)
-            if kind is None or kind.type not in HANDLERS:
-                continue
-            if attribute not in HANDLERS[kind.type].attributes:
-                yield f"#: resource {target} does not support attribute type {attribute} in Fn::GetAtt"
+    def _bad_attributes(self, value: Any, resources: Mapping[str, Definition]) -> Iterator[str]:
+        for target, attribute in asked_attributes(value):
+            if target in resources and attribute not in HANDLERS[resources[target].type].attributes:
+                yield f"Template error: resource {target} does not support attribute type {attribute} in Fn::GetAtt"
 
 
 def asked_attributes(value: Any) -> Iterator[tuple[str, str]]:
-    """Every `Fn::GetAtt` whose resource and attribute are written out."""
+    """Every `Fn::GetAtt`, and every variable of `Fn::Sub`, whose resource and attribute are written out."""
     if isinstance(value, list):
         for item in value:
             yield from asked_attributes(item)
-    if isinstance(value, dict):
-        parts = value.get("Fn::GetAtt") if len(value) == 1 else None
-        if isinstance(parts, str):
-            parts = parts.split(".", 1)
-        if isinstance(parts, list) and len(parts) >= 2 and all(isinstance(part, str) for part in parts):
-            yield parts[0], ".".join(parts[1:])
-        for item in value.values():
-            yield from asked_attributes(item)
+    if not isinstance(value, dict):
+        return
+    parts, text = value.get("Fn::GetAtt"), value.get("Fn::Sub")
+    if isinstance(parts, str):
+        parts = parts.split(".", 1)
+    if isinstance(parts, list) and len(parts) >= 2 and all(isinstance(part, str) for part in parts):
+        yield parts[0], ".".join(parts[1:])
+    if isinstance(text, list) and text:
+        text = text[0]
+    if isinstance(text, str):
+        variables = (match[1].strip().partition(".") for match in SUB_VARIABLE.finditer(text))
+        yield from ((target, attribute) for target, dot, attribute in variables if dot)
+    for item in value.values():
+        yield from asked_attributes(item)
 
 
 def in_order(design: Design) -> list[Definition]:

@@ -58,6 +58,11 @@ async def test_a_new_stack_is_under_review_until_it_is_executed(site: Site) -> N
     assert shown["ExecutionStatus"] == "EXECUTE_COMPLETE"
     refusal = await site.refused("ExecuteChangeSet", ChangeSetName=shown["ChangeSetId"])
     assert refusal.code == "InvalidChangeSetStatus"
+    refusal = await site.refused(
+        "CreateChangeSet", StackName="demo", ChangeSetName="new", ChangeSetType="CREATE", TemplateBody=GROUP
+    )
+    assert refusal.code == "ValidationError"
+    assert refusal.message == "Stack [demo] already exists and cannot be created again with the changeSet [new]."
 
 
 async def test_the_first_look_after_executing_finds_a_stack_without_waits_complete() -> None:

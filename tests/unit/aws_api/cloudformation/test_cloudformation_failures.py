@@ -210,6 +210,24 @@ async def test_a_deletion_that_fails_names_what_is_left_and_may_retain_it(site: 
     assert "Second DELETE_SKIPPED" in await site.told(stack["StackId"])
 
 
+async def test_a_deletion_can_be_forced_once_it_failed(site: Site) -> None:
+    answer = await site.create("demo", TWO)
+    site.logs.refusals["DeleteLogGroup"] = BROKEN
+    refusal = await site.refused("DeleteStack", StackName="demo", DeletionMode="FORCE_DELETE_STACK")
+    assert "only be used on a stack in the DELETE_FAILED state" in refusal.message
+    await site.call("DeleteStack", StackName="demo")
+    assert await site.status("demo") == "DELETE_FAILED"
+    await site.call("DeleteStack", StackName="demo", DeletionMode="FORCE_DELETE_STACK")
+    assert await site.status(answer["StackId"]) == "DELETE_COMPLETE"
+    assert await site.told(answer["StackId"], "Second") == [
+        "Second CREATE_IN_PROGRESS",
+        "Second CREATE_IN_PROGRESS",
+        "Second CREATE_COMPLETE",
+        "Second DELETE_IN_PROGRESS",
+        "Second DELETE_COMPLETE",
+    ]
+
+
 async def test_retain_is_for_what_failed(site: Site) -> None:
     await site.create("demo", TWO)
     refusal = await site.refused("DeleteStack", StackName="demo", RetainResources=["Second"])

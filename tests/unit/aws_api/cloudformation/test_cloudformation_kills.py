@@ -120,8 +120,9 @@ async def test_update(site: MortalSite) -> None:
             check_updated(site)
         seen.add(status)
         assert (site.rows("before"), site.rows("leftover"), site.rows("template")) == (0, 0, 1), steps
-        await site.call("DeleteStack", StackName="demo")
-        assert site.empty(), steps
+        if steps % 4 == 0:
+            await site.call("DeleteStack", StackName="demo")
+            assert site.empty(), steps
         if not cut_off:
             break
         steps += 1

@@ -84,6 +84,28 @@ def with_parameter(rules: str) -> str:
             "Resources: {L: {Type: AWS::Logs::LogGroup, Properties: {LogGroupName: !ImportValue other}}}",
             "No export named other found.",
         ),
+        (
+            "{\t'Resources': {A: &a {Type: AWS::Logs::LogGroup}, B: *a}}",
+            "Template error: YAML aliases are not allowed in CloudFormation templates",
+        ),
+        (f"{GROUP}\nRules: {{}}", "The template section Rules is not supported by Penstock"),
+        (
+            "Resources: {L: {Type: AWS::Logs::LogGroup, DependOn: X}}",
+            "Invalid template resource property 'DependOn'",
+        ),
+        (
+            "Resources: {L: {Type: AWS::Logs::LogGroup, UpdatePolicy: {}}}",
+            "UpdatePolicy of resource L is not supported by Penstock",
+        ),
+        (
+            f"{GROUP}\nOutputs: {{O: {{Value: !GetAtt L.Nothing}}}}",
+            "Template error: resource L does not support attribute type Nothing in Fn::GetAtt",
+        ),
+        (
+            f"{GROUP}\nOutputs: {{O: {{Value: !Sub '${{L.Nothing}}'}}}}",
+            "Template error: resource L does not support attribute type Nothing in Fn::GetAtt",
+        ),
+        (f"Resources: {{L: {{Type: X, Properties: {'[' * 400 + ']' * 400}}}}}", "nested too deeply"),
         (f"Description: {'x' * 1025}\n{GROUP}", "'Description' length is greater than 1024."),
     ],
 )
@@ -182,9 +204,12 @@ async def test_lists_are_shown_with_commas_and_split_for_ref(site: Site) -> None
 
 
 async def test_previous_and_hidden_values(site: Site) -> None:
-    body = with_parameter("Type: String, NoEcho: true")
+    body = with_parameter("Type: String, NoEcho: true").replace(
+        "LogGroup}", "LogGroup, Properties: {Tags: [{Key: k, Value: !Sub 'of-${P}'}]}}"
+    )
     await site.call("CreateStack", StackName="demo", TemplateBody=body, Parameters=parameters(P="secret"))
     assert (await site.stack("demo"))["Parameters"] == [{"ParameterKey": "P", "ParameterValue": "****"}]
+    assert "secret" not in str(await site.events("demo"))
     use = [{"ParameterKey": "P", "UsePreviousValue": True}]
     more = body.replace("Outputs: {", "Outputs: {Q: {Value: q}, ")
     await site.call("UpdateStack", StackName="demo", TemplateBody=more, Parameters=use)
@@ -245,7 +270,9 @@ Outputs:
     - [one]
     - O${Name}: {Value: !Ref "L${Name}"}
 """
-    await site.call("CreateStack", StackName="demo", TemplateBody=body)
+    refusal = await site.refused("CreateStack", StackName="demo", TemplateBody=body)
+    assert refusal.message == "Requires capabilities : [CAPABILITY_AUTO_EXPAND]"
+    await site.create("demo", body)
     assert sorted(site.logs.groups) == ["/of/one", "/of/two-3"]
     assert site.logs.groups["/of/one"]["days"] == 3
     assert await site.outputs("demo") == {"Oone": "/of/one"}

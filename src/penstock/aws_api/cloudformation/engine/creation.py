@@ -6,7 +6,7 @@ from penstock.aws_api.cloudformation.engine.deploy import deploy
 from penstock.aws_api.cloudformation.engine.finish import finish
 from penstock.aws_api.cloudformation.engine.remove import remove
 from penstock.aws_api.cloudformation.engine.run import Run
-from penstock.aws_api.cloudformation.records import Resource
+from penstock.aws_api.cloudformation.records import GONE, Resource
 from penstock.aws_api.service import ServiceError
 
 
@@ -58,7 +58,8 @@ async def take_back(run: Run) -> None:
     def kept(resource: Resource) -> bool:
         return resource.deletion_policy == "Retain" and not stack.retain_except_on_create
 
-    failed = await remove(run, repository.resources(stack), kept=kept, gone=keep, still=keep)
+    there = {name: item for name, item in repository.resources(stack).items() if item.status not in GONE}
+    failed = await remove(run, there, kept=kept, gone=keep, still=keep)
     if failed:
         run.end("ROLLBACK_FAILED", texts.failed_to("delete", failed).rstrip())
         return

@@ -3,7 +3,7 @@
 from penstock.aws_api.cloudformation import texts
 from penstock.aws_api.cloudformation.engine.remove import remove
 from penstock.aws_api.cloudformation.engine.run import Run
-from penstock.aws_api.cloudformation.records import Resource
+from penstock.aws_api.cloudformation.records import GONE, Resource
 
 RETAINED = ("Retain", "RetainExceptOnCreate")
 
@@ -14,7 +14,8 @@ async def delete(run: Run) -> None:
     repository, stack = run.repository, run.stack
     retain = set((stack.operation or {}).get("retain", ()))
     _leave_replaced(run)
-    resources = {f"stack/{name}": item for name, item in repository.resources(stack).items()}
+    current = repository.resources(stack)
+    resources = {f"stack/{name}": item for name, item in current.items() if item.status not in GONE}
     resources |= {f"left/{key}": item for key, item in repository.leftovers(stack).items()}
 
     def kept(resource: Resource) -> bool:
@@ -33,7 +34,7 @@ async def delete(run: Run) -> None:
             repository.keep_resource(stack, resource)
 
     failed = await remove(run, resources, kept=kept, gone=gone, still=still)
-    if failed:
+    if failed and not (stack.operation or {}).get("force"):
         run.end("DELETE_FAILED", texts.failed_to("delete", failed))
         return
     with repository.transaction():

@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from penstock.aws_api.cloudformation.handlers.base import Ground, Handler, HandlerFailure, Job
 from penstock.aws_api.cloudformation.handlers.registry import HANDLERS
 from penstock.aws_api.cloudformation.reading.design import Design, design_of
+from penstock.aws_api.cloudformation.reading.given import HIDDEN
 from penstock.aws_api.cloudformation.records import Json, Resource, Stack
 from penstock.aws_api.cloudformation.repository import Repository
 from penstock.aws_api.service import Context, Dispatcher
 from penstock.model import ids
 from penstock.model.clock import Clock
+
+_SHORTEST_INSIDE: Final = 6
 
 
 class Run:
@@ -35,6 +38,7 @@ class Run:
         """Why nothing more is to be begun; set from outside as well."""
         self.superseded = False
         """Another operation has taken the stack: nothing of it is this one's to write any more."""
+        self._secrets = [str(item["value"]) for item in stack.parameters if item["hidden"] and item["value"]]
         self._clock = clock
         self._export = export
         self._end: float | None = None
@@ -130,10 +134,25 @@ class Run:
         """The resource with its new status, and the event that tells it."""
         resource.status, resource.reason = status, reason
         with self.repository.transaction():
-            properties = json.dumps(resource.properties) if resource.properties else None
+            properties = json.dumps(hidden(resource.properties, self._secrets)) if resource.properties else None
             self.repository.resource_event(self.stack, resource, properties)
             self.repository.keep_resource(self.stack, resource)
 
     def fail(self, resource: Resource, status: str, reason: str) -> None:
         self.failed.append(resource.logical_id)
         self.keep(resource, status, reason)
+
+
+def hidden(value: Any, secrets: list[str]) -> Any:
+    """Without the values of parameters that must not be shown."""
+    if isinstance(value, dict):
+        return {key: hidden(item, secrets) for key, item in value.items()}
+    if isinstance(value, list):
+        return [hidden(item, secrets) for item in value]
+    if not isinstance(value, str):
+        return value
+    for secret in secrets:
+        # A short one stands inside other words by chance.
+        if value == secret or len(secret) >= _SHORTEST_INSIDE:
+            value = value.replace(secret, HIDDEN)
+    return value

@@ -45,7 +45,7 @@ class ChangeSetOperations:
                 raise texts.not_supported(f"{name} of CreateChangeSet")
         if kind not in ("CREATE", "UPDATE"):
             raise texts.not_supported(f"ChangeSetType {kind}")
-        stack, new = self._subject(str(params["StackName"]), kind, context)
+        stack, new = self._subject(str(params["StackName"]), kind, str(params["ChangeSetName"]), context)
         self._check_free(stack, str(params["ChangeSetName"]))
         change_set = self._new(stack, kind, params, context)
         try:
@@ -53,7 +53,7 @@ class ChangeSetOperations:
         except TransformFailure as failure:
             _failed(change_set, str(failure))
         else:
-            check_capabilities(wanted)
+            check_capabilities(wanted, reviewed=True)
             found = self._desk.plan(wanted, stack)
             change_set.changes = found.changes
             if found.faults:
@@ -61,7 +61,7 @@ class ChangeSetOperations:
             elif kind == "UPDATE" and not self._desk.changes_anything(wanted, stack, found.changes):
                 _failed(change_set, texts.NO_CHANGES)
             change_set.wanted = dict(wanted.fields)
-        stack, new = self._again(stack, new, kind, context)
+        stack, new = self._again(stack, new, change_set, context)
         self._check_free(stack, change_set.name)
         with self._repository.transaction():
             if change_set.wanted:
@@ -73,7 +73,7 @@ class ChangeSetOperations:
             self._repository.keep_change_set(change_set)
         return {"Id": change_set.id, "StackId": stack.id}
 
-    def _subject(self, name: str, kind: str, context: Context) -> tuple[Stack, bool]:
+    def _subject(self, name: str, kind: str, change_set: str, context: Context) -> tuple[Stack, bool]:
         """The stack, and whether it is new. Raises ServiceError."""
         found = self._repository.stack(name) if name.startswith("arn:") else None
         stack = found or self._repository.named(context.region, name)
@@ -83,7 +83,8 @@ class ChangeSetOperations:
             if stack is None:
                 return self._desk.new_stack(name, context), True
             if stack.status != _REVIEW:
-                raise texts.stack_exists(stack.name)
+                told = f"Stack [{stack.name}] already exists and cannot be created again with the changeSet"
+                raise texts.invalid(f"{told} [{change_set}].")
             return stack, False
         if stack is None:
             raise texts.no_stack(name)
@@ -92,13 +93,13 @@ class ChangeSetOperations:
         check_updatable(stack)
         return stack, False
 
-    def _again(self, stack: Stack, new: bool, kind: str, context: Context) -> tuple[Stack, bool]:
+    def _again(self, stack: Stack, new: bool, change_set: ChangeSet, context: Context) -> tuple[Stack, bool]:
         """The same after a pause, in which another call may have come."""
         if new:
             if self._repository.named(context.region, stack.name) is not None:
                 raise texts.stack_exists(stack.name)
             return stack, True
-        return self._subject(stack.id, kind, context)
+        return self._subject(stack.id, change_set.type, change_set.name, context)
 
     def _check_free(self, stack: Stack, name: str) -> None:
         others = self._repository.change_sets(stack.id)

@@ -18,9 +18,11 @@ from penstock.aws_api.cloudformation.records import Json, Stack
 from penstock.aws_api.cloudformation.repository import Repository
 from penstock.aws_api.service import Context, Dispatcher, Params, ServiceError
 from penstock.template.intrinsics import partition
-from penstock.template.source import Map
+from penstock.template.source import Map, Source
 
 T = TypeVar("T")
+# Reading a longer template takes long enough to be felt by others; ours to choose.
+_LONG: Final = 50_000
 _NAME: Final = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 
 
@@ -34,6 +36,7 @@ class Wanted:
     fields: Json
     capabilities: tuple[str, ...]
     """Those that are needed."""
+    macros: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,13 @@ class Desk:
     async def wanted(self, params: Params, context: Context, stack: Stack, *, update: bool) -> Wanted:
         """Raises ServiceError, and TransformFailure when a macro refuses the template."""
         text = await self._text(params, context, stack)
-        source = parsed(text)
+        try:
+            return await self._made_of(text, params, stack, update=update)
+        except RecursionError:
+            raise texts.template_error("nested too deeply") from None
+
+    async def _made_of(self, text: str, params: Params, stack: Stack, *, update: bool) -> Wanted:
+        source = await (asyncio.to_thread(parsed, text) if len(text) > _LONG else _at_once(parsed, text))
         declared = declarations(source)
         previous = {item["key"]: item["value"] for item in stack.parameters} if update else {}
         parameters = given_parameters(declared, params.get("Parameters", ()), previous)
@@ -85,11 +94,11 @@ class Desk:
             template = await asyncio.to_thread(processed, source, values, stack.region)
         else:
             template = processed(source, values, stack.region)
-        design = design_of(stack, template, lambda name: self.engine.export(stack, name), parameters)
+        fields = {**self._fields(params, stack, update=update), "parameters": parameters}
+        design = design_of(stack, template, lambda name: self.engine.export(stack, name), fields)
         needed = capabilities_needed(design.resources)
-        fields = self._fields(params, stack, update=update)
-        fields |= {"parameters": parameters, "description": design.description}
-        return Wanted(text, template, design, fields, needed)
+        fields["description"] = design.description
+        return Wanted(text, template, design, fields, needed, bool(transforms(source)))
 
     async def _text(self, params: Params, context: Context, stack: Stack) -> str:
         if not params.get("UsePreviousTemplate"):
@@ -145,12 +154,20 @@ class Desk:
             setattr(stack, name, value)
 
 
-def check_capabilities(wanted: Wanted) -> None:
-    """Raises ServiceError when one is needed that was not given; the stronger one counts for the weaker."""
+async def _at_once(act: Callable[[str], Source], text: str) -> Source:
+    return act(text)
+
+
+def check_capabilities(wanted: Wanted, *, reviewed: bool) -> None:
+    """Raises ServiceError when one is needed that was not given; the stronger one counts for the weaker.
+
+    `reviewed`: a change set shows what macros make, so none is needed for them.
+    """
     given = set(wanted.fields["capabilities"])
     if "CAPABILITY_NAMED_IAM" in given:
         given.add("CAPABILITY_IAM")
-    missing = [item for item in wanted.capabilities if item not in given]
+    expanding = ("CAPABILITY_AUTO_EXPAND",) if wanted.macros and not reviewed else ()
+    missing = [item for item in (*wanted.capabilities, *expanding) if item not in given]
     if missing:
         raise texts.needs_capabilities(missing)
 

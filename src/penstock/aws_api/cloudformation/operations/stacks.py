@@ -47,7 +47,7 @@ class StackOperations:
         stack = self._desk.new_stack(name, context)
         set_options(stack, params)
         wanted = await self._wanted(call, stack, update=False)
-        check_capabilities(wanted)
+        check_capabilities(wanted, reviewed=False)
         self._refuse_faults(wanted, stack)
         self._must_be_new(name, call)
         with self._repository.transaction():
@@ -77,7 +77,7 @@ class StackOperations:
         stack = self._desk.living(str(params["StackName"]), context)
         check_updatable(stack)
         wanted = await self._wanted(call, stack, update=True)
-        check_capabilities(wanted)
+        check_capabilities(wanted, reviewed=False)
         changes = self._refuse_faults(wanted, stack)
         if not self._desk.changes_anything(wanted, stack, changes):
             raise texts.invalid(texts.NO_UPDATES)
@@ -107,11 +107,14 @@ class StackOperations:
             raise texts.not_deletable(stack.name, stack.status)
         retain = [str(item) for item in params.get("RetainResources", ())]
         self._check_retained(stack, retain)
+        force = params.get("DeletionMode") == "FORCE_DELETE_STACK"
+        if force and stack.status != "DELETE_FAILED":
+            raise texts.invalid("FORCE_DELETE_STACK can only be used on a stack in the DELETE_FAILED state")
         if stack.status == "DELETE_IN_PROGRESS" or self._in_use(stack):
             return {}
         with self._repository.transaction():
             stack.status, stack.reason = "DELETE_IN_PROGRESS", ""
-            stack.operation = _operation("delete", params, phase="delete", retain=retain)
+            stack.operation = _operation("delete", params, phase="delete", retain=retain, force=force)
             self._repository.keep(stack)
             self._repository.stack_event(stack, texts.BY_USER)
             for change_set in self._repository.change_sets(stack.id):
@@ -149,7 +152,7 @@ class StackOperations:
     def cancel_update(self, call: Call) -> Answer:
         stack = self._desk.living(str(call.params["StackName"]), call.context)
         if stack.status != "UPDATE_IN_PROGRESS":
-            raise texts.invalid(f"CancelUpdateStack cannot be called from current stack status [{stack.status}]")
+            raise texts.invalid("CancelUpdateStack cannot be called from current stack status")
         self._engine.cancel(stack, texts.BY_USER)
         return {}
 

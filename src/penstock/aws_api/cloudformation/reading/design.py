@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from penstock.aws_api.cloudformation import limits
 from penstock.aws_api.cloudformation.reading.given import Declaration, as_parameters, declarations
 from penstock.aws_api.cloudformation.reading.values import StackResolver, StackValues
 from penstock.aws_api.cloudformation.records import Json, Resource, Stack
-from penstock.aws_api.cloudformation.texts import invalid, template_error
+from penstock.aws_api.cloudformation.texts import invalid, not_supported, template_error
 from penstock.model.errors import Place, UserError
 from penstock.template.intrinsics import Absent, Pseudo, text_of
 from penstock.template.references import references
@@ -17,6 +17,12 @@ from penstock.template.source import Map, Source, Value
 
 _FILE: Final = Path("template")
 _PLACE: Final = Place(_FILE)
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-product-attribute-reference.html
+_ATTRIBUTES: Final = frozenset(
+    ("Condition", "DeletionPolicy", "DependsOn", "Metadata", "Properties", "Type", "UpdateReplacePolicy")
+)
+# No type that is made here heeds them.
+_IGNORED_NOWHERE: Final = ("CreationPolicy", "UpdatePolicy")
 _POLICIES: Final = ("Delete", "Retain", "Snapshot", "RetainExceptOnCreate")
 
 
@@ -37,12 +43,17 @@ class Design:
     """Raises ServiceError on a template that cannot be carried out."""
 
     def __init__(
-        self, template: Map, parameters: list[Json], pseudo: Pseudo, export: Callable[[str], str | None]
+        self,
+        template: Map,
+        parameters: list[Json],
+        pseudo: Pseudo,
+        export: Callable[[str], str | None],
+        notification_arns: list[str],
     ) -> None:
         self.source = Source(_FILE, template, {})
         self.declared: dict[str, Declaration] = declarations(self.source)
         values = as_parameters(self.declared, parameters)
-        self.resolver = StackResolver(self.source, values, pseudo, export)
+        self.resolver = StackResolver(self.source, values, pseudo, export, notification_arns)
         self._known = {*values, *pseudo.values()}
         try:
             self.resources = self._active()
@@ -122,6 +133,11 @@ class Design:
         return found
 
     def _definition(self, name: str, item: Map, needs: frozenset[str]) -> Definition:
+        for attribute in item:
+            if attribute in _IGNORED_NOWHERE:
+                raise not_supported(f"{attribute} of resource {name}")
+            if attribute not in _ATTRIBUTES:
+                raise invalid(f"Invalid template resource property '{attribute}'")
         kind, properties, metadata = item.get("Type"), item.get("Properties", {}), item.get("Metadata")
         if not isinstance(kind, str):
             raise template_error(f"[/Resources/{name}] Every Resources object must contain a Type member.")
@@ -190,11 +206,10 @@ def pseudo_of(stack: Stack) -> Pseudo:
     return Pseudo(stack.region, stack.account, stack.name, stack.id)
 
 
-def design_of(
-    stack: Stack, template: Map, export: Callable[[str], str | None], parameters: list[Json] | None = None
-) -> Design:
-    """The design of a stack's template, with its own parameters unless others are given."""
-    return Design(template, stack.parameters if parameters is None else parameters, pseudo_of(stack), export)
+def design_of(stack: Stack, template: Map, export: Callable[[str], str | None], wanted: Json | None = None) -> Design:
+    """The design of a stack's template. `wanted` are fields that it is to have instead of its own."""
+    fields = wanted or {"parameters": stack.parameters, "notification_arns": stack.notification_arns}
+    return Design(template, fields["parameters"], pseudo_of(stack), export, fields["notification_arns"])
 
 
 def capabilities_needed(resources: Mapping[str, Definition]) -> tuple[str, ...]:
@@ -214,13 +229,3 @@ def capabilities_needed(resources: Mapping[str, Definition]) -> tuple[str, ...]:
     if any(names.get(item.type, "") in item.properties for item in found):
         return ("CAPABILITY_NAMED_IAM",)
     return ("CAPABILITY_IAM",) if found else ()
-
-
-def iam_types(resources: Mapping[str, Definition]) -> list[str]:
-    return sorted({item.type for item in resources.values() if item.type.startswith("AWS::IAM::")})
-
-
-def as_json(value: Any) -> Value:
-    """A resolved value, which is JSON already, to a type checker's eyes."""
-    found: Value = value
-    return found

@@ -5,13 +5,16 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+import yaml
+
 from penstock.aws_api.cloudformation import limits
-from penstock.aws_api.cloudformation.texts import invalid, template_error
+from penstock.aws_api.cloudformation.texts import invalid, not_supported, template_error
 from penstock.aws_api.service import Context, Dispatcher, Params, ServiceError
 from penstock.model.errors import UserError
 from penstock.template.source import Source, Value, source_of
 
 _NAME: Final = Path("template")
+_LOADER: Final = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
 _VIRTUAL_HOST: Final = re.compile(r"(?P<bucket>.+)\.s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?")
 _PATH_HOST: Final = re.compile(r"s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?")
@@ -95,6 +98,9 @@ def parsed(text: str) -> Source:
     if not text.strip():
         raise invalid("Either Template URL or Template Body must be specified.")
     try:
+        if "*" in text:
+            # Tabs as `source_of` takes them.
+            _refuse_aliases(text.replace("\t", " "))
         source = source_of(text, _NAME)
     except UserError as error:
         line = f" (line {error.place.line})" if error.place and error.place.line else ""
@@ -108,6 +114,19 @@ def parsed(text: str) -> Source:
     return source
 
 
+def _refuse_aliases(text: str) -> None:
+    """A few of them, inside each other, could stand for more than any memory holds.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html
+    """
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=_LOADER)):
+            raise invalid("Template error: YAML aliases are not allowed in CloudFormation templates")
+    except yaml.YAMLError:
+        # What is wrong with it is told by who reads it.
+        return
+
+
 def _after(message: str, beginning: str) -> str:
     return message.removeprefix(beginning).replace(": ", " ", 1)
 
@@ -116,6 +135,9 @@ def _check_sections(source: Source) -> None:
     unknown = [name for name in source.content if name not in _SECTIONS]
     if unknown:
         raise invalid(f"Invalid template property or properties [{', '.join(unknown)}]")
+    for name in ("Hooks", "Rules"):
+        if name in source.content:
+            raise not_supported(f"The template section {name}")
     for name in ("Conditions", "Globals", "Mappings", "Outputs", "Parameters", "Resources"):
         if not isinstance(source.content.get(name, {}), dict):
             raise template_error(f"'{name}' must be an object.")

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from threading import Lock
 from typing import Final
 
 from penstock.aws_api.cloudformation.reading.documents import transforms
@@ -13,6 +14,8 @@ from penstock.template.parameters import Parameter
 from penstock.template.source import Map, Source
 from penstock.template.transform import SAM_TRANSFORM, TransformError, translate
 
+# Nothing says that the translator may run in two threads.
+_ONE_AT_A_TIME: Final = Lock()
 MACROS: Final = (LANGUAGE_EXTENSIONS, SAM_TRANSFORM)
 
 
@@ -64,7 +67,8 @@ def _no_serverless(template: Map) -> None:
 def _serverless(template: Map, parameters: Mapping[str, Parameter], region: str) -> Map:
     values = {name: parameter.text for name, parameter in parameters.items()}
     try:
-        return translate(template, values, region)
+        with _ONE_AT_A_TIME:
+            return translate(template, values, region)
     except TransformError as error:
         count = len(error.causes)
         told = " ".join(error.causes)

@@ -64,10 +64,12 @@ class StackResolver(Resolver):
         parameters: Mapping[str, Parameter],
         pseudo: Pseudo,
         export: Callable[[str], str | None],
+        notification_arns: list[str],
     ) -> None:
         super().__init__(source, parameters, pseudo)
         self.imported: set[str] = set()
         self._export = export
+        self._pseudo_values["AWS::NotificationARNs"] = [*notification_arns]
         self._functions["Fn::ImportValue"] = self._import
         self._functions["Fn::Cidr"] = self._cidr
         self._functions["Fn::GetStackOutput"] = _refused("Fn::GetStackOutput")
