@@ -39,6 +39,8 @@ class GroupOperations:
             "TagResource": self.tag,
             "UntagResource": self.untag,
             "ListTagsForResource": self.tags,
+            "DescribeMetricFilters": self.describe_metric_filters,
+            "DescribeSubscriptionFilters": self.describe_subscription_filters,
         }
 
     def create(self, call: Call) -> Answer:
@@ -130,6 +132,17 @@ class GroupOperations:
 
     def tags(self, call: Call) -> Answer:
         return self._tags(call, self._by_arn(call))
+
+    def describe_metric_filters(self, call: Call) -> Answer:
+        """None can be made."""
+        if call.params.get("logGroupName"):
+            self._named(call, checks.group_name(call.params))
+        return {"metricFilters": []}
+
+    def describe_subscription_filters(self, call: Call) -> Answer:
+        """None can be made."""
+        self._named(call, checks.group_name(call.params))
+        return {"subscriptionFilters": []}
 
     def _by_arn(self, call: Call) -> str:
         arn = str(call.params["resourceArn"])

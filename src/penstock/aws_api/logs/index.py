@@ -49,8 +49,10 @@ class StreamFacts:
     ingested: int = 0
 
     def add(self, time: int) -> None:
-        self.first = min(self.first, time) if self.events else time
-        self.last = max(self.last, time)
+        if time > self.last:
+            self.last = time
+        if time < self.first or not self.events:
+            self.first = time
         self.events += 1
 
 
@@ -197,14 +199,16 @@ class LogIndex:
         head = self.form.head(raw)
         if head is None:
             return
-        number = self._numbers.get(head.stream)
+        time, ingested, stream = head
+        number = self._numbers.get(stream)
         if number is None:
-            number = self._numbers[head.stream] = len(self.streams)
-            self.streams.append(StreamFacts(head.stream))
+            number = self._numbers[stream] = len(self.streams)
+            self.streams.append(StreamFacts(stream))
         facts = self.streams[number]
-        facts.add(head.time)
-        facts.ingested = max(facts.ingested, head.ingested)
-        self._times.append(head.time)
+        facts.add(time)
+        if ingested > facts.ingested:
+            facts.ingested = ingested
+        self._times.append(time)
         self._positions.append(position)
         self._streams.append(number)
         self._lengths.append(len(raw))

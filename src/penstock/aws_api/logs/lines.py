@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import orjson
 
@@ -15,12 +15,8 @@ _FUNCTION_HEAD: Final = re.compile(
 _PUT_HEAD: Final = re.compile(rb'\{"t":([0-9]+),"i":([0-9]+),"s":"([0-9a-f]+)",')
 
 
-class Head(NamedTuple):
-    """`time` and `ingested` in epoch milliseconds; `stream` names or numbers the log stream, as the file has it."""
-
-    time: int
-    ingested: int
-    stream: str
+Head: TypeAlias = tuple[int, int, str]
+"""The event's time and when it was ingested, in epoch milliseconds, and what names its log stream in the file."""
 
 
 class Body(NamedTuple):
@@ -48,19 +44,23 @@ class FunctionLines:
     def __init__(self) -> None:
         self._second = b""
         self._epoch_ms = 0
+        self._raw_stream, self._stream = b"", ""
 
     def head(self, raw: bytes) -> Head | None:
         found = _FUNCTION_HEAD.match(raw)
         if found is None:
             return self._slow_head(raw)
-        if found[1] != self._second:
+        second, milliseconds, raw_stream = found.groups()
+        if second != self._second:
             try:
-                self._epoch_ms = _epoch_ms(found[1].decode())
+                self._epoch_ms = _epoch_ms(second.decode())
             except ValueError:
                 return None
-            self._second = found[1]
-        time = self._epoch_ms + int(found[2])
-        return Head(time, time, found[3].decode("utf-8", "backslashreplace"))
+            self._second = second
+        if raw_stream != self._raw_stream:
+            self._raw_stream, self._stream = raw_stream, raw_stream.decode("utf-8", "backslashreplace")
+        time = self._epoch_ms + int(milliseconds)
+        return time, time, self._stream
 
     def _slow_head(self, raw: bytes) -> Head | None:
         """The keys in another order, or a text with escapes."""
@@ -69,7 +69,7 @@ class FunctionLines:
             time = round(datetime.fromisoformat(line.time).timestamp() * 1000) if line else 0
         except (TypeError, ValueError):
             return None
-        return Head(time, time, line.log_stream) if line else None
+        return (time, time, line.log_stream) if line else None
 
     def body(self, raw: bytes) -> Body | None:
         line, head = log_reader.parse(raw), self.head(raw)
@@ -77,9 +77,9 @@ class FunctionLines:
             return None
         if isinstance(line.record, dict):
             event = {"time": line.time, "type": line.type, "record": line.record}
-            return Body(orjson.dumps(event).decode(), head.time)
+            return Body(orjson.dumps(event).decode(), head[0])
         # An event's message has at least one character.
-        return Body(line.record or "\n", head.time)
+        return Body(line.record or "\n", head[0])
 
 
 class PutLines:
@@ -89,7 +89,7 @@ class PutLines:
 
     def head(self, raw: bytes) -> Head | None:
         found = _PUT_HEAD.match(raw)
-        return Head(int(found[1]), int(found[2]), found[3].decode()) if found and raw.endswith(b"}") else None
+        return (int(found[1]), int(found[2]), found[3].decode()) if found and raw.endswith(b"}") else None
 
     def body(self, raw: bytes) -> Body | None:
         try:

@@ -75,8 +75,9 @@ class LiveTail:
         head = source.index.form.head(line)
         if head is None:
             return None
-        name = head.stream if source.names is None else source.names.get(head.stream)
-        if name is None or not self.takes(name) or head.time <= source.hidden_until(name):
+        time, _, stream = head
+        name = stream if source.names is None else source.names.get(stream)
+        if name is None or not self.takes(name) or time <= source.hidden_until(name):
             return None
         body = source.index.form.body(line)
         if body is None or not self.matches(body.message):
@@ -85,7 +86,7 @@ class LiveTail:
             "logGroupIdentifier": group,
             "logStreamName": name,
             "message": body.message,
-            "timestamp": head.time,
+            "timestamp": time,
             "ingestionTime": body.ingested,
         }
 

@@ -130,6 +130,14 @@ async def test_retention_takes_awss_numbers(rig: LogsRig) -> None:
     assert "retentionInDays" not in (await rig.calls("DescribeLogGroups"))["logGroups"][0]
 
 
+async def test_there_are_no_filters(rig: LogsRig) -> None:
+    assert await rig.calls("DescribeMetricFilters") == {"metricFilters": []}
+    error = await rig.calls.refused("DescribeSubscriptionFilters", logGroupName="app")
+    assert error.code == "ResourceNotFoundException"
+    await rig.calls("CreateLogGroup", logGroupName="app")
+    assert await rig.calls("DescribeSubscriptionFilters", logGroupName="app") == {"subscriptionFilters": []}
+
+
 async def test_a_protected_group_stays(rig: LogsRig) -> None:
     await rig.calls("CreateLogGroup", logGroupName="app", deletionProtectionEnabled=True)
     assert (await rig.calls.refused("DeleteLogGroup", logGroupName="app")).code == "ValidationException"
