@@ -107,3 +107,25 @@ class TestClose:
         await within(asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}))
         assert rig.story[-1] == "died 0/1"
         assert rig.agent.starts == 1
+
+
+async def test_a_retired_fleet_drains_all_and_replaces_none(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    await rig.fleet.start()
+    serving = set(rig.fleet.environments)
+    await within(rig.fleet.retire())
+    assert (rig.router.targets, rig.fleet.ready) == ((), 0)
+    assert set(rig.agent.stopped) == serving
+    assert [line.split()[0] for line in rig.story[-6:]] == ["draining"] * 3 + ["stopped"] * 3
+    assert rig.agent.starts == 3
+
+
+async def test_a_fleet_retired_while_it_comes_up_starts_nothing_more(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, wanted=1)
+    await rig.fleet.start()
+    rig.agent.gate.clear()
+    rig.fleet.scale(3)
+    await rig.happens("starting", 3)
+    await within(rig.fleet.retire())
+    rig.agent.gate.set()
+    assert (rig.fleet.coming, len(rig.agent.stopped)) == (0, 1)
