@@ -6,13 +6,14 @@ import pytest
 
 from penstock.function_url import UrlHosts
 from penstock.model.function import AuthType, FunctionUrlConfig, InvokeMode
-from support.url_rig import SteppedClock, UrlRig, get
+from support.url_rig import SteppedClock, UrlRig, get, until
 
 STREAMING = FunctionUrlConfig(AuthType.NONE, InvokeMode.RESPONSE_STREAM)
 
 
 async def test_an_open_stream_ends_where_it_began() -> None:
     async with UrlRig(alias="live") as url, UrlRig(alias="live") as other:
+        began = url.door.function.logical_id
         worker, client = await url.worker(), await url.client()
         client.send(get("/"))
         stream = worker.stream(await worker.next())
@@ -20,7 +21,7 @@ async def test_an_open_stream_ends_where_it_began() -> None:
         assert await client.head()
         assert await client.chunk() == b"first "
 
-        url.door.point_at(replace(other.door.function, version="2"), other.router)
+        url.door.point_at(replace(other.door.function, version="2", logical_id="second"), other.router)
         second_worker, second_client = await other.worker(), await url.client()
         second_client.send(get("/"))
         second = second_worker.stream(await second_worker.next())
@@ -31,6 +32,8 @@ async def test_an_open_stream_ends_where_it_began() -> None:
         assert (await second_client.answer()).body == b"new"
         assert await stream.end() == 202
         assert await client.body() == b"second"
+        await until(lambda: len(url.records) == 2)
+        assert [record.function for record in url.records] == ["second", began]
 
 
 async def test_its_settings_move_with_it() -> None:

@@ -32,6 +32,7 @@ class UrlExchange(Discard):
         "_connection",
         "_door",
         "_epoch",
+        "_function",
         "_headers",
         "_identity",
         "_invocation",
@@ -57,6 +58,7 @@ class UrlExchange(Discard):
         self._invocation: Invocation | None = None
         self._caller: Caller | None = None
         self._epoch = door.clock.epoch()
+        self._function = door.function
         request_id = ids.request_id()
         self._answer = UrlAnswer(
             connection,
@@ -99,10 +101,12 @@ class UrlExchange(Discard):
         self._epoch, self._started = door.clock.epoch(), door.clock.monotonic()
         if door.verifier and not self._authorized():
             return
-        timeout = door.function.timeout_s
+        # The door may be pointed at another version before this request is over.
+        function = self._function = door.function
+        timeout = function.timeout_s
         self._invocation = Invocation(
             request_id=answer.request_id,
-            function_arn=door.function.qualified_arn,
+            function_arn=function.qualified_arn,
             event=self._build_event,
             sink=answer,
             deadline=self._started + timeout,
@@ -165,7 +169,7 @@ class UrlExchange(Discard):
 
     def _record(self, status: int, sent: int, note: str) -> None:
         record = AccessRecord(
-            function=self._door.function.logical_id,
+            function=self._function.logical_id,
             method=self._method.decode("latin-1"),
             path=self._target.decode("latin-1").partition("?")[0],
             status=status,
