@@ -73,7 +73,7 @@ WRITES = st.tuples(st.just("write"), st.lists(st.integers(0, 9), max_size=6), st
 OTHERS = st.sampled_from([("rotate",), ("empty",), ("tear",), ("look",)])
 
 
-@settings(max_examples=examples(150), deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.one_of(WRITES, OTHERS), max_size=14), st.integers(16, 300))
 def test_the_index_finds_what_is_on_disk(steps: list[tuple[object, ...]], chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patched, TemporaryDirectory() as folder:
