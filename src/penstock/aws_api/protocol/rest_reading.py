@@ -96,7 +96,14 @@ def _from_headers(shape: Shape, name: str, headers: Headers) -> Any:
         return [read_text(shape.member, each, name) for each in _split(text, dates=shape.member.kind == "timestamp")]
     if shape.traits.get("jsonvalue"):
         return _json_value(text, name)
+    if "enum" in shape.traits:
+        return _one_of(shape.traits["enum"], text)
     return None if text == "" and shape.kind != "string" else read_text(shape, text, name)
+
+
+def _one_of(values: Sequence[str], text: str) -> str:
+    """In any case: the AWS CLI 2 (https://github.com/awslabs/aws-c-s3) sends `x-amz-checksum-mode: enabled`."""
+    return next((value for value in values if value.lower() == text.lower()), text)
 
 
 def _json_value(text: str, name: str) -> Any:

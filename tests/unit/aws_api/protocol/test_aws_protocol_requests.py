@@ -129,6 +129,13 @@ def test_a_bucket_in_the_host(host: str, bucket: str) -> None:
         ("GET", "/b/k?x-id=GetObject", (), "GetObject", {"Bucket": "b", "Key": "k"}),
         ("GET", "/b/k?uploadId=u", (), "ListParts", {"Bucket": "b", "Key": "k", "UploadId": "u"}),
         ("GET", "/b/k?acl", (), "GetObjectAcl", {"Bucket": "b", "Key": "k"}),
+        (
+            "GET",
+            "/b/k",
+            (("x-amz-checksum-mode", "enabled"),),
+            "GetObject",
+            {"Bucket": "b", "Key": "k", "ChecksumMode": "ENABLED"},
+        ),
         ("HEAD", "/b", (), "HeadBucket", {"Bucket": "b"}),
         ("DELETE", "/b/k?uploadId=u", (), "AbortMultipartUpload", {"Bucket": "b", "Key": "k", "UploadId": "u"}),
         ("DELETE", "/b/k", (), "DeleteObject", {"Bucket": "b", "Key": "k"}),
