@@ -37,5 +37,7 @@ LOOK_SECONDS: Final = 0.05
 # https://github.com/boto/botocore/blob/develop/botocore/data/lambda/2015-03-31/waiters-2.json (PublishedVersionActive)
 STABLE_SECONDS: Final = 312 * 5.0
 
+# Events kept of one stack; ours to choose. CloudFormation keeps those of 90 days.
+EVENTS_KEPT: Final = 10_000
 # Items in one page of an answer; AWS's pages hold up to 1 MB. Assumed.
 PAGE: Final = 100

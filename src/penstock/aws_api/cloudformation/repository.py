@@ -192,12 +192,18 @@ class Repository:
             "token": (stack.operation or {}).get("client_token", ""),
             "properties": properties,
         }
-        self._events.put(f"{stack.id}|{number:010d}", event)
+        self._events.put(_event_key(stack, number), event)
+        self._events.delete(_event_key(stack, number - limits.EVENTS_KEPT))
         return at
 
-    def events(self, stack: Stack) -> list[Json]:
-        """Newest first."""
-        return [value for _, value in reversed(self._events.items(f"{stack.id}|"))]
+    def events(self, stack: Stack, before: int | None, most: int) -> tuple[list[Json], int | None]:
+        """Those numbered below `before`, newest first; and where to go on, if there are more."""
+        last = (self._counters.get(stack.id) or {"events": 0})["events"] if before is None else before - 1
+        numbers = range(last, max(last - most, 0), -1)
+        found = [self._events.get(_event_key(stack, number)) for number in numbers]
+        oldest = last - most + 1
+        more = oldest if oldest > 1 and _event_key(stack, oldest - 1) in self._events else None
+        return [item for item in found if item is not None], more
 
     # Change sets
 
@@ -219,6 +225,10 @@ class Repository:
 def _by_name(table: Table, stack: Stack) -> dict[str, Resource]:
     found = (Resource(**value) for _, value in table.items(f"{stack.id}|"))
     return {item.logical_id: item for item in found}
+
+
+def _event_key(stack: Stack, number: int) -> str:
+    return f"{stack.id}|{number:010d}"
 
 
 def _clear(table: Table, prefix: str) -> None:

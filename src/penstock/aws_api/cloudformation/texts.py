@@ -70,6 +70,13 @@ REPLACES = "Requested update requires the creation of a new physical resource; h
 INTERRUPTED = "Penstock was stopped while the operation ran."
 
 
+def same_name(name: str) -> str:
+    return (
+        "CloudFormation cannot update a stack when a custom-named resource requires replacing. "
+        f"Rename {name} and update the stack again."
+    )
+
+
 def failed_to(verb: str, names: Iterable[str], *, rollback: bool = False) -> str:
     """`The following resource(s) failed to create: [A, B]. Rollback requested by user.`"""
     tail = " Rollback requested by user." if rollback else " "

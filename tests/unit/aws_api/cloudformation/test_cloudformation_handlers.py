@@ -135,6 +135,25 @@ async def test_function_is_replaced_for_another_name(site: Site) -> None:
     assert list(site.functions.functions) == ["two"]
 
 
+async def test_what_has_a_name_of_its_own_cannot_be_replaced(site: Site) -> None:
+    def provider(subnet: str) -> str:
+        return resource(
+            "AWS::Lambda::CapacityProvider",
+            CapacityProviderName="mine",
+            VpcConfig={"SubnetIds": [subnet]},
+            PermissionsConfig={"CapacityProviderOperatorRoleArn": "arn"},
+        )
+
+    await done(site, provider("subnet-1"))
+    await site.update("demo", provider("subnet-2"))
+    assert await site.status("demo") == "UPDATE_ROLLBACK_COMPLETE"
+    assert (await site.reasons("demo"))["R UPDATE_FAILED"] == (
+        "CloudFormation cannot update a stack when a custom-named resource requires replacing. "
+        "Rename mine and update the stack again."
+    )
+    assert site.functions.providers["mine"]["VpcConfig"]["SubnetIds"] == ["subnet-1"]
+
+
 async def test_function_code_in_the_template(site: Site) -> None:
     await done(site, a_function(Code={"ZipFile": "print('hi')"}))
     (function,) = site.functions.functions.values()

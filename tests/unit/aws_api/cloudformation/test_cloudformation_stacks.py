@@ -3,6 +3,9 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from penstock.aws_api.cloudformation import limits
 from penstock.aws_api.service import Call
 from support.cloudformation import CAPABILITIES, CONTEXT, SUBNETS, Site, example
 
@@ -118,6 +121,18 @@ async def test_pages(site: Site) -> None:
     assert times == sorted(set(times))
     refusal = await site.refused("ListStackResources", StackName="demo", NextToken="x")
     assert refusal.message == "Invalid NextToken"
+
+
+async def test_the_oldest_events_give_way(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "EVENTS_KEPT", 7)
+    monkeypatch.setattr(limits, "PAGE", 3)
+    await site.create("demo", GROUP)
+    for number in range(3):
+        await site.update("demo", GROUP + f"\nOutputs: {{O: {{Value: v{number}}}}}")
+    events = await site.events("demo")
+    assert len(events) == 7
+    assert events[-1]["ResourceStatus"] == "UPDATE_COMPLETE"
+    assert len(site.store.table("cloudformation.event").items()) == 7
 
 
 async def test_one_operation_at_a_time(site: Site) -> None:

@@ -8,6 +8,7 @@ from penstock.aws_api.cloudformation.engine.guard import guarded
 from penstock.aws_api.cloudformation.engine.run import Run
 from penstock.aws_api.cloudformation.engine.walk import walk
 from penstock.aws_api.cloudformation.handlers.base import Handler, HandlerFailure, Job, Stopped
+from penstock.aws_api.cloudformation.handlers.registry import HANDLERS
 from penstock.aws_api.cloudformation.reading.design import Definition, Design
 from penstock.aws_api.cloudformation.records import Json, Resource
 from penstock.model.errors import UserError
@@ -90,6 +91,10 @@ class _Deployment:
         return await self._make(resource, "CREATE", texts.CREATION_CANCELLED)
 
     async def _replace(self, old: Resource, definition: Definition, properties: Json) -> bool:
+        name = properties.get(self._run.handler(definition.type).name_property)
+        if old.initiated and name is not None and name == old.properties.get(_name_property(old)):
+            self._run.fail(old, "UPDATE_FAILED", texts.same_name(str(name)))
+            return False
         resource = self._new(definition, properties)
         leftover = ""
         with self._repository.transaction():
@@ -160,6 +165,11 @@ class _Deployment:
         resource.attributes = job.attributes
         self._run.keep(resource, "UPDATE_COMPLETE")
         return True
+
+
+def _name_property(resource: Resource) -> str:
+    handler = HANDLERS.get(resource.type)
+    return handler.name_property if handler else ""
 
 
 def update_job(

@@ -39,17 +39,16 @@ class HandlerFailure(Exception):
     https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-test-contract-errors.html
     """
 
-    def __init__(self, reason: str, code: str = "GeneralServiceException", *, cause: str = "") -> None:
+    def __init__(self, reason: str, code: str = "GeneralServiceException") -> None:
         super().__init__(reason)
         self.reason = reason
         self.code = code
-        self.cause = cause
 
 
-def handler_failure(message: str, code: str = "InvalidRequest", *, cause: str = "") -> HandlerFailure:
+def handler_failure(message: str, code: str = "InvalidRequest") -> HandlerFailure:
     token = uuid4()
     reason = f'Resource handler returned message: "{message}" (RequestToken: {token}, HandlerErrorCode: {code})'
-    return HandlerFailure(reason, code, cause=cause)
+    return HandlerFailure(reason, code)
 
 
 def already_exists(kind: str, identifier: str) -> HandlerFailure:
@@ -101,7 +100,7 @@ class Job:
             self.on_initiated(physical_id, self.attributes)
 
     async def call(self, service: str, operation: str, **params: Any) -> Answer:
-        """Raises HandlerFailure as CloudFormation words a service's refusal; its `cause` is the service's code."""
+        """Raises HandlerFailure as CloudFormation words a service's refusal."""
         ground = self.ground
         if not ground.dispatcher.offers(service, operation):
             raise handler_failure(f"{operation} is not supported by Penstock", "InvalidRequest")
@@ -113,7 +112,7 @@ class Job:
         except ServiceError as error:
             where = f"Service: {_DISPLAY.get(service, service)}, Status Code: {error.status}"
             told = f"{error.message} ({where}, Request ID: {request.request_id})"
-            raise handler_failure(told, _error_code(error, operation), cause=error.code) from None
+            raise handler_failure(told, _error_code(error, operation)) from None
 
     async def try_call(self, service: str, operation: str, **params: Any) -> Answer | None:
         """None when what it names is not there."""
@@ -163,6 +162,8 @@ class Handler:
     schema: ClassVar[Schema]
     create_only: ClassVar[frozenset[str]] = frozenset()
     attributes: ClassVar[tuple[str, ...]] = ()
+    name_property: ClassVar[str] = ""
+    """The property that names the resource, when two of one name cannot be."""
     taggable: ClassVar[bool] = False
     needs_operation: ClassVar[Calls] = {}
     """Properties that need a further call."""

@@ -25,6 +25,7 @@ class CapacityProviderHandler(Handler):
         },
         required=("PermissionsConfig", "VpcConfig"),
     )
+    name_property = "CapacityProviderName"
     create_only = frozenset(
         ("CapacityProviderName", "InstanceRequirements", "KmsKeyArn", "PermissionsConfig", "VpcConfig")
     )

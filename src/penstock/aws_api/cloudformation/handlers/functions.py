@@ -69,6 +69,7 @@ class FunctionHandler(Handler):
         },
         required=("Code", "Role"),
     )
+    name_property = "FunctionName"
     create_only = frozenset(("FunctionName", "PackageType", "TenancyConfig"))
     attributes = ("Arn", "SnapStartResponse", "SnapStartResponse.ApplyOn", "SnapStartResponse.OptimizationStatus")
     taggable = True

@@ -36,6 +36,7 @@ class RoleHandler(Handler):
         },
         required=("AssumeRolePolicyDocument",),
     )
+    name_property = "RoleName"
     create_only = frozenset(("Path", "RoleName"))
     attributes = ("Arn", "RoleId")
     taggable = True
@@ -179,6 +180,7 @@ class ManagedPolicyHandler(Handler):
         },
         required=("PolicyDocument",),
     )
+    name_property = "ManagedPolicyName"
     create_only = frozenset(("Description", "ManagedPolicyName", "Path"))
     attributes = ("PolicyArn", "PolicyId")
     needs_operation: ClassVar[Calls] = {"Users": ("iam", "AttachUserPolicy"), "Groups": ("iam", "AttachGroupPolicy")}

@@ -23,6 +23,7 @@ class LogGroupHandler(Handler):
             "Tags": Plain.TAGS,
         }
     )
+    name_property = "LogGroupName"
     create_only = frozenset(("LogGroupClass", "LogGroupName"))
     attributes = ("Arn",)
     taggable = True

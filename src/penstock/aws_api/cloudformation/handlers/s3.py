@@ -76,6 +76,7 @@ class BucketHandler(Handler):
             "VersioningConfiguration": Members({"Status": Plain.TEXT}, ("Status",)),
         },
     )
+    name_property = "BucketName"
     create_only = frozenset(("BucketName",))
     attributes = ("Arn", "DomainName", "DualStackDomainName", "RegionalDomainName", "WebsiteURL")
     taggable = True

@@ -40,7 +40,7 @@ class ChangeSetOperations:
     async def create(self, call: Call) -> Answer:
         params, context = call.params, call.context
         kind = str(params.get("ChangeSetType", "UPDATE"))
-        for name in ("ResourcesToImport", "ImportExistingResources", "IncludeNestedStacks"):
+        for name in ("DeploymentMode", "ImportExistingResources", "IncludeNestedStacks", "ResourcesToImport"):
             if params.get(name):
                 raise texts.not_supported(f"{name} of CreateChangeSet")
         if kind not in ("CREATE", "UPDATE"):
@@ -204,13 +204,15 @@ class ChangeSetOperations:
         return {}
 
     def _use(self, change_set: ChangeSet, stack: Stack) -> None:
-        """Of several change sets one is carried out; the others would change what is no more."""
+        """The others would change what is no more: CloudFormation deletes them.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ExecuteChangeSet.html
+        """
         change_set.execution = "EXECUTE_IN_PROGRESS"
         self._repository.keep_change_set(change_set)
         for other in self._repository.change_sets(stack.id):
-            if other.id != change_set.id and other.execution == "AVAILABLE":
-                other.execution = "OBSOLETE"
-                self._repository.keep_change_set(other)
+            if other.id != change_set.id:
+                self._repository.drop_change_set(other)
 
 
 def _failed(change_set: ChangeSet, reason: str) -> None:

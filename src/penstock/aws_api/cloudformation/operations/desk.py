@@ -111,6 +111,8 @@ class Desk:
 
     def _fields(self, params: Params, stack: Stack, *, update: bool) -> Json:
         """What is not given stays as it is in an update."""
+        if params.get("RollbackConfiguration", {}).get("RollbackTriggers"):
+            raise texts.not_supported("RollbackTriggers of RollbackConfiguration")
         kept = {
             "tags": stack.tags if update else {},
             "notification_arns": stack.notification_arns if update else [],
@@ -187,8 +189,14 @@ def tags_given(params: Params) -> dict[str, str] | None:
 def page(items: Sequence[T], params: Params) -> tuple[Sequence[T], dict[str, Any]]:
     """The page that NextToken asks for, and the NextToken of the one after it."""
     token = params.get("NextToken")
-    if token is not None and not str(token).isdigit():
-        raise texts.invalid("Invalid NextToken")
-    start = int(token or 0)
+    start = 0 if token is None else position(token)
     end = start + limits.PAGE
     return items[start:end], {"NextToken": str(end)} if end < len(items) else {}
+
+
+def position(token: Any) -> int:
+    """What a NextToken of ours stands for."""
+    text = str(token)
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
+        raise texts.invalid("Invalid NextToken")
+    return int(text)

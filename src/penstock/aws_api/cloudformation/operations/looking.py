@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from penstock.aws_api.cloudformation import texts
+from penstock.aws_api.cloudformation import limits, texts
 from penstock.aws_api.cloudformation.exports import importers
-from penstock.aws_api.cloudformation.operations.desk import Desk, page
+from penstock.aws_api.cloudformation.operations.desk import Desk, page, position
 from penstock.aws_api.cloudformation.operations.views import (
     event_view,
     resource_detail_view,
@@ -52,8 +52,10 @@ class LookingOperations:
 
     def events(self, call: Call) -> Answer:
         stack = self._desk.stack(str(call.params["StackName"]), call.context, texts.no_stack)
-        found, more = page(self._repository.events(stack), call.params)
-        return {"StackEvents": [event_view(stack, item) for item in found], **more}
+        token = call.params.get("NextToken")
+        found, more = self._repository.events(stack, None if token is None else position(token), limits.PAGE)
+        following = {} if more is None else {"NextToken": str(more)}
+        return {"StackEvents": [event_view(stack, item) for item in found], **following}
 
     def resource(self, call: Call) -> Answer:
         name, logical_id = str(call.params["StackName"]), str(call.params["LogicalResourceId"])
