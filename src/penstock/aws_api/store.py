@@ -103,8 +103,8 @@ class Table:
 
     def items(self, prefix: str = "") -> list[tuple[str, Any]]:
         """Those whose key begins with `prefix`."""
-        sql = 'SELECT key, value FROM item WHERE "table"=? AND key>=? AND substr(key, 1, ?)=? ORDER BY key'
-        rows = self._db.execute(sql, (self._name, prefix, len(prefix), prefix))
+        sql = 'SELECT key, value FROM item WHERE "table"=? AND key>=? AND key<? ORDER BY key'
+        rows = self._db.execute(sql, (self._name, prefix, _beyond(prefix)))
         return [(key, orjson.loads(value)) for key, value in rows]
 
     def page(self, prefix: str, after: str, limit: int) -> list[tuple[str, Any]]:
@@ -114,8 +114,8 @@ class Table:
         return [(key, orjson.loads(value)) for key, value in takewhile(lambda row: row[0].startswith(prefix), rows)]
 
     def keys(self, prefix: str = "") -> list[str]:
-        sql = 'SELECT key FROM item WHERE "table"=? AND key>=? AND substr(key, 1, ?)=? ORDER BY key'
-        return [key for (key,) in self._db.execute(sql, (self._name, prefix, len(prefix), prefix))]
+        sql = 'SELECT key FROM item WHERE "table"=? AND key>=? AND key<? ORDER BY key'
+        return [key for (key,) in self._db.execute(sql, (self._name, prefix, _beyond(prefix)))]
 
     def values(self, prefix: str = "") -> list[Any]:
         return [value for _, value in self.items(prefix)]
@@ -129,3 +129,10 @@ def _told(error: OSError | sqlite3.Error) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return "is in use by another process" if "locked" in str(error) else str(error)
+
+
+def _beyond(prefix: str) -> str | bytes:
+    """The first key after all that begin with `prefix`: SQLite compares text by its code points, and bytes are greater
+    than every text. https://www.sqlite.org/datatype3.html#sort_order
+    """
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else b""

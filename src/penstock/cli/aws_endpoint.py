@@ -5,7 +5,6 @@ and every Function URL by its host.
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 from penstock.aws_api.cloudformation import CloudFormationService
@@ -70,7 +69,7 @@ class AwsEndpoint:
         settings, clock, reporter = machine.settings, machine.clock, machine.reporter
         self._dispatcher = dispatcher = Dispatcher()
         cloudwatch = CloudWatchService(store, clock)
-        self._metrics = Metrics(machine.scaling, clock, partial(cloudwatch.publish, region=machine.region))
+        self._metrics = Metrics(machine.scaling, clock, cloudwatch.publish)
         machine.scaling.looked = self._metrics.look
         self._lambda = LambdaService(
             store,
