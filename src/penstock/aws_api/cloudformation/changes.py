@@ -76,15 +76,16 @@ class _Planner:
     def _change(self, definition: Definition) -> Json | None:
         name, old = definition.logical_id, self._current.get(definition.logical_id)
         handler = HANDLERS[definition.type]
-        if old is None or not old.initiated:
+        if old is not None and (not old.initiated or old.status == "CREATE_FAILED"):
+            old = None
+        if old is None:
             self._values.undecided.add(name)
         properties = self._resolved(definition)
         faults = handler.faults(properties, self._dispatcher)
         faults += [f"#: {fault}" for fault in self._bad_attributes(definition.properties, self._design.resources)]
         if faults:
             self._faults.append(faults_text(name, faults))
-        if old is None or not old.initiated:
-            self._values.undecided.add(name)
+        if old is None:
             return _named("Add", Resource(name, definition.type, 0.0))
         if old.type != definition.type:
             self._values.undecided.add(name)

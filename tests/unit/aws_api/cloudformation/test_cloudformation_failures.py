@@ -95,6 +95,56 @@ async def test_a_creation_that_failed_goes_on_with_an_update(site: Site) -> None
     assert len(site.logs.groups) == 1
 
 
+async def test_what_was_half_made_is_made_anew(site: Site) -> None:
+    site.functions.broken["*"] = "The function's init failed"
+    await site.create("demo", example(), Parameters=SUBNETS, DisableRollback=True)
+    assert await site.status("demo") == "CREATE_FAILED"
+    assert len(site.functions.versions) == 1
+    site.functions.broken.clear()
+    (function,) = site.functions.functions.values()
+    function["revision"] += 1
+    await site.update("demo", example(), Parameters=SUBNETS)
+    assert await site.status("demo") == "UPDATE_COMPLETE", await site.reasons("demo")
+    assert [item["Version"] for item in site.functions.versions.values()] == ["2"]
+    (alias,) = site.functions.aliases.values()
+    assert alias["FunctionVersion"] == "2"
+
+
+async def test_a_replacement_that_was_half_made_is_made_anew(site: Site) -> None:
+    def provider(subnet: str) -> str:
+        return f"""
+Resources:
+  Provider:
+    Type: AWS::Lambda::CapacityProvider
+    Properties: {{PermissionsConfig: {{CapacityProviderOperatorRoleArn: arn}}, VpcConfig: {{SubnetIds: [{subnet}]}}}}
+"""
+
+    await site.create("demo", provider("subnet-1"))
+    site.functions.looks = 10_000_000
+    site.step = 30.0
+    await site.update("demo", provider("subnet-2"), DisableRollback=True)
+    assert await site.status("demo") == "UPDATE_FAILED"
+    assert len(site.functions.providers) == 2
+    site.functions.looks = 0
+    await site.update("demo", provider("subnet-3"))
+    assert await site.status("demo") == "UPDATE_COMPLETE"
+    (one,) = site.functions.providers.values()
+    assert one["VpcConfig"]["SubnetIds"] == ["subnet-3"]
+
+
+async def test_tags_of_an_attempt_that_failed_are_set_again(site: Site) -> None:
+    await site.create("demo", example(), Parameters=SUBNETS, Tags=[{"Key": "a", "Value": "1"}])
+    (function,) = site.functions.functions.values()
+    site.functions.refusals["TagResource"] = BROKEN
+    tags = [{"Key": "a", "Value": "2"}]
+    await site.update("demo", example(), Parameters=SUBNETS, Tags=tags, DisableRollback=True)
+    assert await site.status("demo") == "UPDATE_FAILED"
+    site.functions.refusals.clear()
+    await site.update("demo", example(), Parameters=SUBNETS, Tags=tags)
+    assert await site.status("demo") == "UPDATE_COMPLETE"
+    assert function["Tags"]["a"] == "2"
+
+
 async def test_on_failure_delete(site: Site) -> None:
     site.s3.refusals["CreateBucket"] = BROKEN
     answer = await site.create("demo", TWO, OnFailure="DELETE")

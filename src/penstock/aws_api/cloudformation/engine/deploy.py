@@ -5,12 +5,13 @@ from typing import Any
 
 from penstock.aws_api.cloudformation import limits, texts
 from penstock.aws_api.cloudformation.engine.guard import guarded
+from penstock.aws_api.cloudformation.engine.remove import delete_one
 from penstock.aws_api.cloudformation.engine.run import Run
 from penstock.aws_api.cloudformation.engine.walk import walk
 from penstock.aws_api.cloudformation.handlers.base import Handler, HandlerFailure, Job, Stopped
 from penstock.aws_api.cloudformation.handlers.registry import HANDLERS
 from penstock.aws_api.cloudformation.reading.design import Definition, Design
-from penstock.aws_api.cloudformation.records import Json, Resource
+from penstock.aws_api.cloudformation.records import GONE, Json, Resource
 from penstock.model.errors import UserError
 from penstock.template.intrinsics import text_of
 
@@ -37,20 +38,24 @@ class _Deployment:
     async def _one(self, logical_id: str) -> bool:
         definition = self._design.resources[logical_id]
         resource = self._repository.resource(self._stack, logical_id)
-        if resource is not None and resource.status == "DELETE_COMPLETE":
+        if resource is not None and resource.status in GONE:
             resource = None
         try:
+            handler = self._run.handler(definition.type)
             properties = self._design.properties(logical_id)
-        except UserError as error:
-            self._cannot(definition, resource, error.message)
+            if resource is not None and self._half_made(resource):
+                await delete_one(self._run, resource)
+                resource = None
+        except (HandlerFailure, UserError) as error:
+            reason = error.reason if isinstance(error, HandlerFailure) else error.message
+            self._cannot(definition, resource, reason)
             return False
         if resource is None:
             return await self._create(self._new(definition, properties))
-        handler = self._run.handler(definition.type)
-        if resource.type != definition.type or not resource.initiated:
+        if resource.type != definition.type:
             return await self._replace(resource, definition, properties)
         changed = self._changed(resource, properties)
-        tags_differ = handler.taggable and resource.tags != self._stack.tags
+        tags_differ = handler.taggable and self._tags_now(resource) != self._stack.tags
         if changed & handler.create_only:
             return await self._replace(resource, definition, properties)
         if changed or tags_differ or resource.status.endswith("FAILED"):
@@ -59,6 +64,12 @@ class _Deployment:
         self._repository.keep_resource(self._stack, resource)
         return True
 
+    def _half_made(self, resource: Resource) -> bool:
+        """What an operation before this one failed to make, and was not to take back, is made anew."""
+        before = self._before.get(resource.logical_id)
+        replaced = before is not None and before.physical_id != resource.physical_id
+        return resource.status == "CREATE_FAILED" or (resource.status == "UPDATE_FAILED" and replaced)
+
     def _changed(self, resource: Resource, properties: Json) -> frozenset[str]:
         """What is to be brought about: also what an attempt before this one may have changed, or not."""
         changed = different(resource.properties, properties)
@@ -66,6 +77,15 @@ class _Deployment:
         if resource.status.endswith("FAILED") and before is not None:
             changed |= different(before.properties, properties) | different(before.properties, resource.properties)
         return changed
+
+    def _tags_now(self, resource: Resource) -> dict[str, str]:
+        """The stack's tags on it. Of an attempt that failed it is unknown which it left: those are left out."""
+        before = self._before.get(resource.logical_id)
+        if before is None or not resource.status.endswith("FAILED"):
+            return resource.tags
+        both = {**before.tags, **resource.tags}
+        known = {key for key in both if before.tags.get(key) == resource.tags.get(key)}
+        return {key: value for key, value in both.items() if key in known or key not in self._stack.tags}
 
     def _new(self, definition: Definition, properties: Json) -> Resource:
         resource = Resource(definition.logical_id, definition.type, self._repository.now(), properties=properties)
@@ -84,7 +104,8 @@ class _Deployment:
         if resource is None:
             self._run.fail(self._new(definition, {}), "CREATE_FAILED", reason)
         else:
-            self._run.fail(resource, "UPDATE_FAILED", reason)
+            failed = resource.status if resource.status.endswith("_FAILED") else "UPDATE_FAILED"
+            self._run.fail(resource, failed, reason)
 
     async def _create(self, resource: Resource) -> bool:
         self._run.keep(resource, "CREATE_IN_PROGRESS")
@@ -92,7 +113,7 @@ class _Deployment:
 
     async def _replace(self, old: Resource, definition: Definition, properties: Json) -> bool:
         name = properties.get(self._run.handler(definition.type).name_property)
-        if old.initiated and name is not None and name == old.properties.get(_name_property(old)):
+        if name is not None and name == old.properties.get(_name_property(old)):
             self._run.fail(old, "UPDATE_FAILED", texts.same_name(str(name)))
             return False
         resource = self._new(definition, properties)
@@ -102,12 +123,7 @@ class _Deployment:
             if old.exists and (before is None or before.physical_id != old.physical_id):
                 # What no state of the stack has: neither the one to come nor the one to return to.
                 leftover = self._repository.leave_over(self._stack, old)
-            if old.initiated:
-                self._run.keep(resource, "UPDATE_IN_PROGRESS", texts.REPLACES)
-            else:
-                self._run.keep(resource, "CREATE_IN_PROGRESS")
-        if not old.initiated:
-            return await self._make(resource, "CREATE", texts.CREATION_CANCELLED)
+            self._run.keep(resource, "UPDATE_IN_PROGRESS", texts.REPLACES)
         return await self._make(resource, "UPDATE", texts.UPDATE_CANCELLED, old, leftover)
 
     async def _make(
@@ -149,7 +165,7 @@ class _Deployment:
     async def _update(
         self, resource: Resource, definition: Definition, properties: Json, changed: frozenset[str]
     ) -> bool:
-        previous, previous_tags = resource.properties, resource.tags
+        previous, previous_tags = resource.properties, self._tags_now(resource)
         resource.properties, resource.tags = properties, dict(self._stack.tags)
         self._take_over(resource, definition)
         self._run.keep(resource, "UPDATE_IN_PROGRESS")
@@ -157,7 +173,8 @@ class _Deployment:
             handler = self._run.handler(resource.type)
             check(handler, self._run, resource)
             job = update_job(self._run, resource, previous, previous_tags, changed)
-            await guarded(handler.update(job))
+            if changed or previous_tags != resource.tags:
+                await guarded(handler.update(job))
         except (HandlerFailure, Stopped) as failure:
             reason = failure.reason if isinstance(failure, HandlerFailure) else texts.UPDATE_CANCELLED
             self._run.fail(resource, "UPDATE_FAILED", reason)

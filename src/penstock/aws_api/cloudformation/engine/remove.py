@@ -34,7 +34,7 @@ async def remove(
             return True
         _tell(run, key, resource, "DELETE_IN_PROGRESS", "", still)
         try:
-            await _delete(run, resource)
+            await delete_one(run, resource)
         except HandlerFailure as failure:
             failed.append(resource.logical_id)
             _tell(run, key, resource, "DELETE_FAILED", failure.reason, still)
@@ -58,7 +58,10 @@ def _order(resources: Mapping[str, Resource]) -> dict[str, set[str]]:
     return reversed_needs(needs)
 
 
-async def _delete(run: Run, resource: Resource) -> None:
+async def delete_one(run: Run, resource: Resource) -> None:
+    """Raises HandlerFailure. What was perhaps made is looked for."""
+    if not resource.exists:
+        return
     handler = run.handler(resource.type)
     job = run.job(resource, resource.properties, may_stop=False)
     found = [resource.physical_id] if resource.physical_id else await guarded(handler.find(job))

@@ -17,6 +17,7 @@ from penstock.aws_api.cloudformation.reading.processing import processed
 from penstock.aws_api.cloudformation.records import Json, Stack
 from penstock.aws_api.cloudformation.repository import Repository
 from penstock.aws_api.service import Context, Dispatcher, Params, ServiceError
+from penstock.model.errors import UserError
 from penstock.template.intrinsics import partition
 from penstock.template.source import Map, Source
 
@@ -144,7 +145,11 @@ class Desk:
         old = self.repository.template(stack.id, stack.template)[1]
         if old.get("Outputs") != wanted.template.get("Outputs"):
             return True
-        return wanted.design.outputs() != stack.outputs
+        try:
+            return wanted.design.outputs() != stack.outputs
+        except UserError:
+            # To be told when it is carried out.
+            return True
 
     def adopt(self, stack: Stack, wanted: Wanted) -> None:
         """The stack is now as wanted; the caller keeps it, in the same transaction."""

@@ -245,7 +245,8 @@ def remember(desk: Desk, stack: Stack) -> None:
         return
     stack.previous = {name: getattr(stack, name) for name in SAVED}
     resources = desk.repository.resources(stack)
-    desk.repository.keep_before(stack, (item for item in resources.values() if item.exists))
+    whole = (item for item in resources.values() if item.exists and item.status != "CREATE_FAILED")
+    desk.repository.keep_before(stack, whole)
 
 
 def start_update(desk: Desk, stack: Stack, params: Params, change_set: str = "") -> None:
