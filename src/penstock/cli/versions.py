@@ -13,6 +13,7 @@ from penstock.function_url import FunctionUrl
 from penstock.model.capacity import VersionState
 from penstock.model.errors import StartError, UserError
 from penstock.model.function import CapacityProvider, Function
+from penstock.placement import NoRoom
 from penstock.router import Router
 from penstock.telemetry.log_writer import LogWriter
 
@@ -30,10 +31,9 @@ _CODES: Final = {
     "Runtime.OutOfMemory": "FunctionError.InitResourceExhausted",
     "Runtime": "FunctionError.RuntimeInitError",
     "Sandbox.Timedout": "FunctionError.InitTimeout",
-    "Extension.LimitExceeded": "FunctionError.TooManyExtensions",
-    "InsufficientCapacity": "InsufficientCapacity",
-    "VcpuLimitExceeded": "VcpuLimitExceeded",
 }
+# In the words of StateReasonCode already.
+_PLACEMENT: Final = frozenset(("InsufficientCapacity", *(reason.value for reason in NoRoom)))
 _CREATING: Final = ("Creating", "The function is being created.")
 
 
@@ -315,5 +315,7 @@ class Versions:
 
 def failure_code(error_type: str) -> str:
     """The StateReasonCode of a version that could not start."""
+    if error_type in _PLACEMENT:
+        return error_type
     family = error_type.partition(".")[0]
     return _CODES.get(error_type) or _CODES.get(family) or "FunctionError"
