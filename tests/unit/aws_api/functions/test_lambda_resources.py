@@ -176,11 +176,14 @@ async def test_what_becomes_of_events_reaches_what_runs(rig: LambdaRig) -> None:
     )
     found = rig.service.directory.find("f", "1")
     listed = await rig.calls("ListFunctionEventInvokeConfigs", FunctionName="f")
+    got = await rig.calls("GetFunctionEventInvokeConfig", FunctionName="f", Qualifier="1")
     await rig.calls("DeleteFunctionEventInvokeConfig", FunctionName="f", Qualifier="1")
     after = rig.service.directory.find("f", "1")
 
     assert put["MaximumRetryAttempts"] == updated["MaximumRetryAttempts"] == 0
-    assert len(listed["FunctionEventInvokeConfigs"]) == 1
+    assert listed["FunctionEventInvokeConfigs"] == [got]
+    missing = await rig.calls.refused("GetFunctionEventInvokeConfig", FunctionName="f", Qualifier="1")
+    assert missing.code == "ResourceNotFoundException"
     assert found is not None
     assert after is not None
     assert (found.function.event_invoke.max_retry_attempts, found.function.event_invoke.max_age_s) == (0, 60)
