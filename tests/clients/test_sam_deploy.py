@@ -1,12 +1,14 @@
 """`sam deploy` of a stack again and again: nothing new, new code, what cannot work, and its end."""
 
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
+from support.calls import Reply
 from support.clients_app import GREETING
-from support.sam_site import STACK, SamSite, sam_site
+from support.sam_site import STACK, SamSite, calling, sam_site
 from support.up import shared_cache
 
 pytestmark = pytest.mark.timeout(300)
@@ -32,7 +34,10 @@ def test_redeploying_and_deleting(site: SamSite) -> None:
     visit = site.gate.next("held")
     assert stream.read(100) == b"begin\n"
     site.project.greet("second")
-    assert "Successfully created/updated stack" in site.deploy()
+    with calling(url) as answers:
+        assert "Successfully created/updated stack" in site.deploy()
+    texts = [answer.text if isinstance(answer, Reply) else repr(answer) for answer in answers]
+    assert [text for text, _ in groupby(texts)] == ["first", "second"]
     assert site.url == url
     assert [site.get(url=url).text for _ in range(8)] == ["second"] * 8
     visit.release()
@@ -60,6 +65,14 @@ def test_what_cannot_work_is_rolled_back(site: SamSite) -> None:
     assert "subnet-00000000000000bad" in said
     assert site.tools.status(STACK) == "ROLLBACK_COMPLETE"
     site.tools.sam(site.project.folder, "delete", "--stack-name", STACK, "--no-prompts", "--region", "us-east-1")
+
+    # A resource of a type that is not offered: nothing is begun, and it is said which.
+    site.project.add_resource("Queue", "AWS::SQS::Queue")
+    said = site.deploy(code=1)
+    assert "AWS::SQS::Queue" in said
+    assert "CREATE_IN_PROGRESS" not in said
+    site.project.remove_resource("Queue")
+    site.tools.sam(site.project.folder, "build")
 
     # New code that ends at its start: the old code goes on answering, while it is tried and afterwards.
     site.deploy(build=False)

@@ -37,6 +37,17 @@ class SamProject:
         assert main in code
         app.write_text(code.replace(main, f'{main}    wait_at_gate("start")\n'))
 
+    def add_resource(self, logical_id: str, kind: str) -> None:
+        """One without properties, to the template."""
+        template = self.folder / "template.yaml"
+        text = template.read_text()
+        template.write_text(text.replace("Resources:\n", f"Resources:\n  {logical_id}: {{Type: {kind}}}\n"))
+
+    def remove_resource(self, logical_id: str) -> None:
+        template = self.folder / "template.yaml"
+        lines = template.read_text().splitlines(keepends=True)
+        template.write_text("".join(line for line in lines if not line.startswith(f"  {logical_id}: ")))
+
     def break_start(self) -> None:
         """Change the code: it ends at its start, with a line on the standard error."""
         (self.folder / "app" / "app.py").write_text('raise SystemExit("no module named nonsense")\n')

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,12 +25,15 @@ _ENDPOINT = re.compile(r"http://127\.0\.0\.1:(\d+)")
 class Serve:
     """Use `serving`. `folder` is for its state; `mark` is a variable's value by which its processes are known."""
 
-    def __init__(self, folder: Path, cache: Path, mark: str, *flags: str) -> None:
+    def __init__(
+        self, folder: Path, cache: Path, mark: str, *flags: str, user: Mapping[str, str] | None = None
+    ) -> None:
         self.state = folder / "state"
         self._folder = folder
         self._cache = cache
         self._mark = mark
         self._flags = flags
+        self._user = user or {}
         self._process: subprocess.Popen[str] | None = None
         self._reader: threading.Thread | None = None
         self._lines: list[str] = []
@@ -66,6 +69,7 @@ class Serve:
             [*PENSTOCK, "serve", "--port", str(self.port), "--state", str(self.state), *self._flags],
             cwd=self._folder,
             env={
+                **self._user,
                 "PATH": os.environ["PATH"],
                 "HOME": os.environ["HOME"],
                 "TMPDIR": str(temporary),
@@ -153,9 +157,11 @@ class Serve:
 
 
 @contextmanager
-def serving(folder: Path, cache: Path, mark: str, *flags: str) -> Iterator[Serve]:
-    """`folder` is there. In the end it is stopped with Ctrl-C and nothing of it is left."""
-    serve = Serve(folder, cache, mark, *flags)
+def serving(
+    folder: Path, cache: Path, mark: str, *flags: str, user: Mapping[str, str] | None = None
+) -> Iterator[Serve]:
+    """`folder` is there, `user` are more variables. In the end it is stopped with Ctrl-C and nothing of it is left."""
+    serve = Serve(folder, cache, mark, *flags, user=user)
     try:
         serve.start()
         yield serve

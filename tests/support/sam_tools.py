@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +36,22 @@ class Done(str):
 
 @dataclass(frozen=True)
 class Tools:
-    """`endpoint` is Penstock's; `home` is a folder with nothing of the user's own in it."""
+    """`endpoint` is Penstock's; `home` is a folder with nothing of the user's own in it. `more` are other variables."""
 
     endpoint: str
     home: Path
+    key: tuple[str, str] = ("test", "test")
+    more: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def variables(self) -> dict[str, str]:
         return variables(
             self.home,
             AWS_ENDPOINT_URL=self.endpoint,
-            AWS_ACCESS_KEY_ID="test",
-            AWS_SECRET_ACCESS_KEY="test",
+            AWS_ACCESS_KEY_ID=self.key[0],
+            AWS_SECRET_ACCESS_KEY=self.key[1],
             AWS_DEFAULT_REGION=REGION,
+            **self.more,
         )
 
     def sam(self, folder: Path, *words: str, code: int | None = 0) -> Done:
@@ -106,11 +109,11 @@ def make_tools(endpoint: str, home: Path) -> Tools:
 
 
 def variables(home: Path, **more: str) -> dict[str, str]:
-    """Nothing of the user's own, but for how pip reaches its index."""
-    pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+    """Nothing of the user's own, but for how pip and uv reach their index."""
+    index = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_CERT_"))}
     # Wide, so that no word of a table is broken into two lines.
     quick = {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_POLL_DELAY": "0.5", "AWS_PAGER": "", "COLUMNS": "250"}
-    plain = plain_variables(HOME=str(home), **quick, **pip, **more)
+    plain = plain_variables(HOME=str(home), **quick, **index, **more)
     return {**plain, "PATH": f"{home / 'bin'}{os.pathsep}{plain['PATH']}"}
 
 
