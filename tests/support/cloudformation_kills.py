@@ -2,7 +2,7 @@
 
 import copy
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -86,16 +86,25 @@ class MortalSite(Site):
             service.on_call = self.life.step
 
     async def kill_after(self, steps: int, operation: str, **params: Any) -> bool:
-        """Whether the operation was cut off before it was over."""
+        """Whether the operation was cut off before it was over. Another process has taken it up then."""
+        died = await self.die_after(steps, self.call(operation, **params))
+        await self.revive()
+        return died
+
+    async def die_after(self, steps: int, act: Awaitable[object]) -> bool:
+        """Whether `act`, or what it has begun, was cut off."""
         self.life.last, self.life.died = self.life.steps + steps, False
         with suppress(Killed):
-            await self.call(operation, **params)
+            await act
+            await self.cloudformation.settled()
         await self.cloudformation.close()
         died, self.life.last = self.life.died, None
         self._begin()
+        return died
+
+    async def revive(self) -> None:
         await self.cloudformation.start()
         await self.cloudformation.settled()
-        return died
 
     def picture(self) -> dict[str, Any]:
         """What the services hold, without what only counts how often it was touched."""

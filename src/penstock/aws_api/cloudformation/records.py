@@ -87,6 +87,13 @@ class Resource:
     deletion_policy: str = "Delete"
     replace_policy: str = "Delete"
     metadata: Json | None = None
+    earlier: list[Json] = field(default_factory=list)
+    """`{"properties", "tags"}` of attempts before this one that did not come to their end: it may have any of them."""
+
+    @property
+    def perhaps(self) -> list[Json]:
+        """Every state it may be in, the likeliest first."""
+        return [{"properties": self.properties, "tags": self.tags}, *self.earlier]
 
     @property
     def exists(self) -> bool:

@@ -220,6 +220,31 @@ async def test_role_keeps_to_what_changed(site: Site) -> None:
     assert "must detach all policies first" in (await site.reasons("demo"))["R DELETE_FAILED"]
 
 
+async def test_policies_of_attempts_that_failed_are_put_right(site: Site) -> None:
+    def role(*arns: str) -> str:
+        return resource("AWS::IAM::Role", AssumeRolePolicyDocument={}, ManagedPolicyArns=arns)
+
+    await done(site, role("arn:a", "arn:b"))
+    (state,) = site.iam.roles.values()
+    attach = site.iam.offered["AttachRolePolicy"]
+
+    def only_some(params: Any) -> Any:
+        if params["PolicyArn"] == "arn:d":
+            raise ServiceError("LimitExceeded", "Too many policies", 409)
+        return attach(params)
+
+    site.iam.offered["AttachRolePolicy"] = only_some
+    for arns in (("arn:a", "arn:c", "arn:d"), ("arn:a", "arn:e", "arn:d")):
+        await site.update("demo", role(*arns), DisableRollback=True)
+        assert await site.status("demo") == "UPDATE_FAILED"
+    assert state["attached"] == ["arn:a", "arn:b", "arn:c", "arn:e"]
+    await done(site, role("arn:a", "arn:e"), update=True)
+    assert state["attached"] == ["arn:a", "arn:e"]
+    await site.update("demo", role("arn:f", "arn:d"), DisableRollback=True)
+    await site.call("DeleteStack", StackName="demo")
+    assert site.empty()
+
+
 async def test_managed_policy_makes_room_for_its_versions(site: Site) -> None:
     for number in range(7):
         document = {"number": number}

@@ -130,6 +130,27 @@ async def test_update(site: MortalSite) -> None:
     assert steps >= 50
 
 
+@pytest.mark.parametrize("at", [12, 24, 36, 48])
+async def test_taking_back_is_cut_off_as_well(site: MortalSite, at: int) -> None:
+    """And again, and again: each process lives one step longer than the one before."""
+    site.anew()
+    site.functions.looks = 1
+    await site.call("CreateStack", **created())
+    before = site.picture()
+    assert await site.die_after(at, site.call("UpdateStack", **created(SECOND)))
+    lives = 0
+    while await site.die_after(lives, site.revive()):
+        lives += 1
+    status = await site.status("demo")
+    if status == "UPDATE_COMPLETE":
+        check_updated(site)
+    else:
+        assert status == "UPDATE_ROLLBACK_COMPLETE", await site.reasons("demo")
+        assert site.picture() == before
+    assert (site.rows("before"), site.rows("leftover"), site.rows("template")) == (0, 0, 1)
+    assert lives > 5
+
+
 async def resources(site: MortalSite) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (await site.call("ListStackResources", StackName="demo"))["StackResourceSummaries"]
     return found

@@ -54,14 +54,17 @@ class _Deployment:
             return await self._create(self._new(definition, properties))
         if resource.type != definition.type:
             return await self._replace(resource, definition, properties)
-        changed = self._changed(resource, properties)
-        tags_differ = handler.taggable and self._tags_now(resource) != self._stack.tags
+        changed = changed_properties(resource, properties)
+        tags_differ = handler.taggable and any(state["tags"] != self._stack.tags for state in resource.perhaps)
         if changed & handler.create_only:
             return await self._replace(resource, definition, properties)
-        if changed or tags_differ or resource.status.endswith("FAILED"):
+        if changed or tags_differ:
             return await self._update(resource, definition, properties, changed)
         self._take_over(resource, definition)
-        self._repository.keep_resource(self._stack, resource)
+        if resource.status.endswith("FAILED"):
+            self._run.keep(resource, "UPDATE_COMPLETE")
+        else:
+            self._repository.keep_resource(self._stack, resource)
         return True
 
     def _half_made(self, resource: Resource) -> bool:
@@ -69,23 +72,6 @@ class _Deployment:
         before = self._before.get(resource.logical_id)
         replaced = before is not None and before.physical_id != resource.physical_id
         return resource.status == "CREATE_FAILED" or (resource.status == "UPDATE_FAILED" and replaced)
-
-    def _changed(self, resource: Resource, properties: Json) -> frozenset[str]:
-        """What is to be brought about: also what an attempt before this one may have changed, or not."""
-        changed = different(resource.properties, properties)
-        before = self._before.get(resource.logical_id)
-        if resource.status.endswith("FAILED") and before is not None:
-            changed |= different(before.properties, properties) | different(before.properties, resource.properties)
-        return changed
-
-    def _tags_now(self, resource: Resource) -> dict[str, str]:
-        """The stack's tags on it. Of an attempt that failed it is unknown which it left: those are left out."""
-        before = self._before.get(resource.logical_id)
-        if before is None or not resource.status.endswith("FAILED"):
-            return resource.tags
-        both = {**before.tags, **resource.tags}
-        known = {key for key in both if before.tags.get(key) == resource.tags.get(key)}
-        return {key: value for key, value in both.items() if key in known or key not in self._stack.tags}
 
     def _new(self, definition: Definition, properties: Json) -> Resource:
         resource = Resource(definition.logical_id, definition.type, self._repository.now(), properties=properties)
@@ -165,21 +151,21 @@ class _Deployment:
     async def _update(
         self, resource: Resource, definition: Definition, properties: Json, changed: frozenset[str]
     ) -> bool:
-        previous, previous_tags = resource.properties, self._tags_now(resource)
+        states = resource.perhaps
+        resource.earlier = [state for at, state in enumerate(states) if state not in states[:at]]
         resource.properties, resource.tags = properties, dict(self._stack.tags)
         self._take_over(resource, definition)
         self._run.keep(resource, "UPDATE_IN_PROGRESS")
         try:
             handler = self._run.handler(resource.type)
             check(handler, self._run, resource)
-            job = update_job(self._run, resource, previous, previous_tags, changed)
-            if changed or previous_tags != resource.tags:
-                await guarded(handler.update(job))
+            job = update_job(self._run, resource, resource.earlier, changed)
+            await guarded(handler.update(job))
         except (HandlerFailure, Stopped) as failure:
             reason = failure.reason if isinstance(failure, HandlerFailure) else texts.UPDATE_CANCELLED
             self._run.fail(resource, "UPDATE_FAILED", reason)
             return False
-        resource.attributes = job.attributes
+        resource.attributes, resource.earlier = job.attributes, []
         self._run.keep(resource, "UPDATE_COMPLETE")
         return True
 
@@ -189,21 +175,31 @@ def _name_property(resource: Resource) -> str:
     return handler.name_property if handler else ""
 
 
-def update_job(
-    run: Run,
-    resource: Resource,
-    previous: Json,
-    previous_tags: dict[str, str],
-    changed: Iterable[str],
-    *,
-    stop: bool = True,
-) -> Job:
-    job = run.job(resource, resource.properties, may_stop=stop)
-    handler = run.handler(resource.type)
-    job.previous = handler.fitted(previous)
-    job.previous_tags = {**previous_tags, **job.previous.get("Tags", {})} if handler.taggable else {}
+def changed_properties(resource: Resource, wanted: Json) -> frozenset[str]:
+    """What is to be brought about: also what an attempt that failed may have changed, or not."""
+    return frozenset[str]().union(*(different(state["properties"], wanted) for state in resource.perhaps))
+
+
+def update_job(run: Run, wanted: Resource, states: list[Json], changed: Iterable[str], *, may_stop: bool = True) -> Job:
+    """`states` are those it may be in, as `Resource.perhaps` gives them."""
+    job = run.job(wanted, wanted.properties, states, may_stop=may_stop)
     job.changed = frozenset(changed)
+    if run.handler(wanted.type).taggable:
+        job.previous_tags = _certain(
+            [{**state["tags"], **fitted.get("Tags", {})} for state, fitted in zip(states, job.perhaps, strict=True)],
+            job.tags,
+        )
     return job
+
+
+def _certain(states: list[dict[str, str]], wanted: dict[str, str]) -> dict[str, str]:
+    """The tags that it has in all states; and those of any state that it is not to have any more."""
+    return {
+        key: value
+        for tags in states
+        for key, value in tags.items()
+        if key not in wanted or all(other.get(key) == value for other in states)
+    }
 
 
 def different(old: Json, new: Json) -> frozenset[str]:

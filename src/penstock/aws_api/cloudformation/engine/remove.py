@@ -63,7 +63,7 @@ async def delete_one(run: Run, resource: Resource) -> None:
     if not resource.exists:
         return
     handler = run.handler(resource.type)
-    job = run.job(resource, resource.properties, may_stop=False)
+    job = run.job(resource, resource.properties, resource.perhaps, may_stop=False)
     found = [resource.physical_id] if resource.physical_id else await guarded(handler.find(job))
     for physical_id in found:
         job.physical_id = physical_id

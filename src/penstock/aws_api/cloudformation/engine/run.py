@@ -1,7 +1,7 @@
 """One operation on one stack while it runs: what its parts share."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 from uuid import uuid4
 
@@ -113,8 +113,8 @@ class Run:
             raise HandlerFailure(f"Resource type {kind} is not supported by Penstock")
         return found
 
-    def job(self, resource: Resource, properties: Json, *, may_stop: bool = True) -> Job:
-        """`properties` as resolved; the job has them as the handler takes them."""
+    def job(self, resource: Resource, properties: Json, states: Iterable[Json] = (), *, may_stop: bool = True) -> Job:
+        """`properties`, and those of `states`, as resolved; the job has them as the handler takes them."""
         handler = self.handler(resource.type)
         fitted = handler.fitted(properties)
         tags = {**resource.tags, **fitted.get("Tags", {})} if handler.taggable else {}
@@ -123,6 +123,7 @@ class Run:
             resource.logical_id,
             fitted,
             resource.physical_id,
+            perhaps=[handler.fitted(state["properties"]) for state in states],
             changed=frozenset(fitted),
             attributes=dict(resource.attributes),
             note=dict(resource.note),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from penstock.aws_api.cloudformation import limits, texts
 from penstock.aws_api.cloudformation.engine.deletion import RETAINED
-from penstock.aws_api.cloudformation.engine.deploy import deploy, different, update_job
+from penstock.aws_api.cloudformation.engine.deploy import changed_properties, deploy, update_job
 from penstock.aws_api.cloudformation.engine.finish import finish
 from penstock.aws_api.cloudformation.engine.guard import guarded
 from penstock.aws_api.cloudformation.engine.remove import remove
@@ -149,8 +149,8 @@ async def _return(run: Run, old: Resource, *, skip: bool) -> bool:
                 repository.leave_over(stack, now)
             run.keep(old, "UPDATE_COMPLETE")
         return True
-    changed = different(now.properties, old.properties)
-    if not changed and now.tags == old.tags:
+    changed = changed_properties(now, old.properties)
+    if not changed and all(state["tags"] == old.tags for state in now.perhaps):
         if now.status.endswith(("_FAILED", "_IN_PROGRESS")):
             run.keep(old, "UPDATE_COMPLETE")
         else:
@@ -158,7 +158,7 @@ async def _return(run: Run, old: Resource, *, skip: bool) -> bool:
         return True
     run.keep(now, "UPDATE_IN_PROGRESS")
     try:
-        job = update_job(run, old, now.properties, now.tags, changed, stop=False)
+        job = update_job(run, old, now.perhaps, changed, may_stop=False)
         await guarded(run.handler(old.type).update(job))
     except (HandlerFailure, Stopped) as failure:
         run.fail(now, "UPDATE_FAILED", getattr(failure, "reason", texts.UPDATE_CANCELLED))

@@ -72,14 +72,15 @@ class Ground:
 class Job:
     """One resource to work on. `properties` have passed the handler's schema; `changed` are those to bring about.
 
-    `previous` are the properties it may have now, in the same form. `tags` are the stack's and the resource's own.
+    `perhaps` are all properties it may have now, in the same form: more than one after an attempt that failed. `tags`
+    are the stack's and the resource's own.
     """
 
     ground: Ground
     logical_id: str
     properties: Json
     physical_id: str = ""
-    previous: Json = field(default_factory=dict)
+    perhaps: list[Json] = field(default_factory=list)
     changed: frozenset[str] = frozenset()
     attributes: Json = field(default_factory=dict)
     note: Json = field(default_factory=dict)
@@ -98,6 +99,11 @@ class Job:
         self.attributes.update(attributes)
         if self.on_initiated:
             self.on_initiated(physical_id, self.attributes)
+
+    def tag_changes(self) -> tuple[list[str], dict[str, str]]:
+        """Keys to take off, and tags to set."""
+        gone = [key for key in self.previous_tags if key not in self.tags]
+        return gone, {key: value for key, value in self.tags.items() if self.previous_tags.get(key) != value}
 
     async def call(self, service: str, operation: str, **params: Any) -> Answer:
         """Raises HandlerFailure as CloudFormation words a service's refusal."""

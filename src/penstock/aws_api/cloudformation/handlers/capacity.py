@@ -53,8 +53,7 @@ class CapacityProviderHandler(Handler):
             given = {key: job.properties[key] for key in changed if key in job.properties}
             await job.call("lambda", "UpdateCapacityProvider", CapacityProviderName=job.physical_id, **given)
             await self._active(job)
-        gone = [key for key in job.previous_tags if key not in job.tags]
-        new = {key: value for key, value in job.tags.items() if job.previous_tags.get(key) != value}
+        gone, new = job.tag_changes()
         if gone:
             await job.call("lambda", "UntagResource", Resource=job.attributes["Arn"], TagKeys=gone)
         if new:

@@ -140,15 +140,14 @@ class FunctionHandler(Handler):
         if "RuntimeManagementConfig" in changed:
             how = properties.get("RuntimeManagementConfig", {"UpdateRuntimeOn": "Auto"})
             await job.call("lambda", "PutRuntimeManagementConfig", FunctionName=name, **how)
-        if "CodeSigningConfigArn" in changed and job.previous:
+        if "CodeSigningConfigArn" in changed and job.perhaps:
             arn = properties.get("CodeSigningConfigArn")
             operation = "PutFunctionCodeSigningConfig" if arn else "DeleteFunctionCodeSigningConfig"
             await job.call("lambda", operation, FunctionName=name, CodeSigningConfigArn=arn)
 
     async def _tag(self, job: Job) -> None:
         arn = job.attributes.get("Arn", job.physical_id)
-        gone = [key for key in job.previous_tags if key not in job.tags]
-        new = {key: value for key, value in job.tags.items() if job.previous_tags.get(key) != value}
+        gone, new = job.tag_changes()
         if gone:
             await job.call("lambda", "UntagResource", Resource=arn, TagKeys=gone)
         if new:

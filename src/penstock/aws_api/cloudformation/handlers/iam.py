@@ -74,22 +74,27 @@ class RoleHandler(Handler):
         await self._tag(job)
 
     async def _policies(self, job: Job) -> None:
-        name = job.physical_id
-        old, new = _listed(job.previous), _listed(job.properties)
-        for arn in [item for item in new if item not in old]:
-            await job.call("iam", "AttachRolePolicy", RoleName=name, PolicyArn=arn)
-        for arn in [item for item in old if item not in new]:
-            await job.try_call("iam", "DetachRolePolicy", RoleName=name, PolicyArn=arn)
-        had, wanted = _inline(job.previous), _inline(job.properties)
-        for policy, text in wanted.items():
-            if had.get(policy) != text:
+        """Attaching and putting what is there already changes nothing."""
+        name, new, wanted = job.physical_id, _listed([job.properties]), _inline([job.properties])
+        if "ManagedPolicyArns" in job.changed:
+            for arn in new:
+                await job.call("iam", "AttachRolePolicy", RoleName=name, PolicyArn=arn)
+            await self._detach(job, [arn for arn in _listed(job.perhaps) if arn not in new])
+        if "Policies" in job.changed:
+            for policy, text in wanted.items():
                 await job.call("iam", "PutRolePolicy", RoleName=name, PolicyName=policy, PolicyDocument=text)
-        for policy in [item for item in had if item not in wanted]:
-            await job.try_call("iam", "DeleteRolePolicy", RoleName=name, PolicyName=policy)
+            await self._drop(job, [policy for policy in _inline(job.perhaps) if policy not in wanted])
+
+    async def _detach(self, job: Job, arns: list[str]) -> None:
+        for arn in arns:
+            await job.try_call("iam", "DetachRolePolicy", RoleName=job.physical_id, PolicyArn=arn)
+
+    async def _drop(self, job: Job, policies: list[str]) -> None:
+        for policy in policies:
+            await job.try_call("iam", "DeleteRolePolicy", RoleName=job.physical_id, PolicyName=policy)
 
     async def _tag(self, job: Job) -> None:
-        gone = [key for key in job.previous_tags if key not in job.tags]
-        new = {key: value for key, value in job.tags.items() if job.previous_tags.get(key) != value}
+        gone, new = job.tag_changes()
         if gone:
             await job.call("iam", "UntagRole", RoleName=job.physical_id, TagKeys=gone)
         if new:
@@ -97,29 +102,28 @@ class RoleHandler(Handler):
 
     async def delete(self, job: Job) -> None:
         """Only what the stack attached is detached: IAM refuses while anything else holds the role."""
-        name = job.physical_id
-        for arn in _listed(job.properties):
-            await job.try_call("iam", "DetachRolePolicy", RoleName=name, PolicyArn=arn)
-        for policy in _inline(job.properties):
-            await job.try_call("iam", "DeleteRolePolicy", RoleName=name, PolicyName=policy)
-        await job.try_call("iam", "DeleteRole", RoleName=name)
+        await self._detach(job, _listed(job.perhaps))
+        await self._drop(job, list(_inline(job.perhaps)))
+        await job.try_call("iam", "DeleteRole", RoleName=job.physical_id)
 
 
-def _listed(properties: Json) -> list[str]:
-    return list(dict.fromkeys(properties.get("ManagedPolicyArns", [])))
+def _listed(states: list[Json]) -> list[str]:
+    return list(dict.fromkeys(arn for state in states for arn in state.get("ManagedPolicyArns", [])))
 
 
-def _inline(properties: Json) -> dict[str, str]:
-    return {item["PolicyName"]: item["PolicyDocument"] for item in properties.get("Policies", [])}
+def _inline(states: list[Json]) -> dict[str, str]:
+    return {item["PolicyName"]: item["PolicyDocument"] for state in states for item in state.get("Policies", [])}
 
 
 # Who a policy can be put to: the property, the calls' parameter, and the ends of the calls' names.
 _HOLDERS: Final = (("Roles", "RoleName", "Role"), ("Users", "UserName", "User"), ("Groups", "GroupName", "Group"))
 
 
-def _pairs(properties: Json) -> set[tuple[str, str, str]]:
+def _pairs(states: list[Json]) -> set[tuple[str, str, str]]:
     """`(parameter, noun, name)` of every holder."""
-    return {(parameter, noun, name) for key, parameter, noun in _HOLDERS for name in properties.get(key, [])}
+    return {
+        (parameter, noun, name) for state in states for key, parameter, noun in _HOLDERS for name in state.get(key, [])
+    }
 
 
 class PolicyHandler(Handler):
@@ -146,14 +150,14 @@ class PolicyHandler(Handler):
     async def create(self, job: Job) -> None:
         # Begun with the first call: all that may have been put must be found again.
         job.initiated(job.physical_id, Id=job.physical_id)
-        await self._put(job, _pairs(job.properties))
+        await self._put(job, _pairs([job.properties]))
 
     async def update(self, job: Job) -> None:
-        await self._put(job, _pairs(job.properties))
-        await self._take_back(job, _pairs(job.previous) - _pairs(job.properties))
+        await self._put(job, _pairs([job.properties]))
+        await self._take_back(job, _pairs(job.perhaps) - _pairs([job.properties]))
 
     async def delete(self, job: Job) -> None:
-        await self._take_back(job, _pairs(job.properties))
+        await self._take_back(job, _pairs(job.perhaps))
 
     async def _put(self, job: Job, pairs: set[tuple[str, str, str]]) -> None:
         name, text = job.properties["PolicyName"], job.properties["PolicyDocument"]
@@ -204,16 +208,16 @@ class ManagedPolicyHandler(Handler):
         )
         policy = answer["Policy"]
         job.initiated(policy["Arn"], PolicyArn=policy["Arn"], PolicyId=policy["PolicyId"])
-        await self._attach(job, "Attach", _pairs(job.properties))
+        await self._attach(job, "Attach", _pairs([job.properties]))
 
     async def update(self, job: Job) -> None:
         if "PolicyDocument" in job.changed:
             await self._new_version(job)
-        await self._attach(job, "Attach", _pairs(job.properties) - _pairs(job.previous))
-        await self._attach(job, "Detach", _pairs(job.previous) - _pairs(job.properties))
+        await self._attach(job, "Attach", _pairs([job.properties]))
+        await self._attach(job, "Detach", _pairs(job.perhaps) - _pairs([job.properties]))
 
     async def delete(self, job: Job) -> None:
-        await self._attach(job, "Detach", _pairs(job.properties))
+        await self._attach(job, "Detach", _pairs(job.perhaps))
         for version in await self._old_versions(job):
             await job.try_call("iam", "DeletePolicyVersion", PolicyArn=job.physical_id, VersionId=version)
         await job.try_call("iam", "DeletePolicy", PolicyArn=job.physical_id)

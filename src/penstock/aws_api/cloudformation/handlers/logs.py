@@ -53,8 +53,7 @@ class LogGroupHandler(Handler):
     async def update(self, job: Job) -> None:
         await self._retain(job)
         arn = str(job.attributes["Arn"]).removesuffix(":*")
-        gone = [key for key in job.previous_tags if key not in job.tags]
-        new = {key: value for key, value in job.tags.items() if job.previous_tags.get(key) != value}
+        gone, new = job.tag_changes()
         if gone:
             await job.call("logs", "UntagResource", resourceArn=arn, tagKeys=gone)
         if new:
