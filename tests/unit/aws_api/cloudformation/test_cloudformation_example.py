@@ -1,5 +1,8 @@
 """The streaming example through its whole life: change set, stack, new code, deletion."""
 
+import json
+
+from penstock.template.references import references
 from support.cloudformation import CAPABILITIES, SUBNETS, Site, example
 
 
@@ -77,3 +80,19 @@ async def test_the_same_again_is_no_change(site: Site) -> None:
     assert found["Status"] == "FAILED"
     assert found["StatusReason"].startswith("The submitted information didn't contain changes.")
     assert found["ExecutionStatus"] == "UNAVAILABLE"
+
+
+async def test_nothing_is_made_before_what_it_needs(site: Site) -> None:
+    site.functions.looks = 2
+    await deploy(site, example())
+    told = await site.told("demo")
+    processed = await site.call("GetTemplate", StackName="demo", TemplateStage="Processed")
+    resources = json.loads(processed["TemplateBody"])["Resources"]
+    pairs = 0
+    for name, item in resources.items():
+        for entry in references(item, ()):
+            needed = entry.name.split(".")[0]
+            if needed in resources:
+                pairs += 1
+                assert told.index(f"{needed} CREATE_COMPLETE") < told.index(f"{name} CREATE_IN_PROGRESS")
+    assert pairs >= 8

@@ -1,14 +1,19 @@
 """What the handlers ask of the services, type by type."""
 
+import asyncio
 import io
 import json
 import zipfile
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from penstock.aws_api.cloudformation.handlers.base import Ground, Job
 from penstock.aws_api.cloudformation.handlers.functions import inline_archive
-from penstock.aws_api.service import ServiceError
+from penstock.aws_api.service import Context, Dispatcher, ServiceError
+from support.clock import VirtualClock
 from support.cloudformation import Site
 
 # What `sam deploy --resolve-s3` creates for its artifacts.
@@ -173,6 +178,20 @@ async def test_function_name_is_generated_within_sixty_four_characters(site: Sit
     names = set(site.functions.functions)
     assert len(names) == 3
     assert {len(name) for name in names} == {64}
+
+
+@given(st.text("abcXYZ019-", min_size=1, max_size=128), st.text("abcXYZ019", min_size=1, max_size=255))
+def test_generated_names(stack: str, logical_id: str) -> None:
+    context = Context("us-east-1", "123456789012", "request", "http://127.0.0.1:4566")
+    ground = Ground(Dispatcher(), VirtualClock(), asyncio.sleep, context, stack, lambda: False)
+    job = Job(ground, logical_id, {})
+    for longest in (63, 64, 100, 140, 512):
+        name, other = job.generated_name(longest), job.generated_name(longest)
+        assert len(name) == min(longest, len(stack) + 1 + len(logical_id) + 13)
+        assert name != other
+        assert name.startswith(stack[:2])
+        lowered = job.generated_name(longest, lower=True)
+        assert lowered == lowered.lower()
 
 
 async def test_the_same_version_is_not_published_twice(site: Site) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
 from penstock.aws_api.cloudformation.handlers.base import Calls, Handler, Job, already_exists, tags_of
-from penstock.aws_api.cloudformation.handlers.schema import Form, Items, Members, Of, Plain, Schema
+from penstock.aws_api.cloudformation.handlers.schema import Form, Items, Members, Plain, Schema
 from penstock.aws_api.cloudformation.records import Json
 from penstock.template.intrinsics import partition
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _LONGEST_NAME: Final = 63
 
+_PUBLIC_ACCESS: Final = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 _ENCRYPTION: Final[Form] = Members(
     {
         "ServerSideEncryptionConfiguration": Items(
@@ -71,7 +72,7 @@ class BucketHandler(Handler):
             "BucketName": Plain.TEXT,
             "BucketEncryption": _ENCRYPTION,
             "OwnershipControls": Members({"Rules": Items(Members({"ObjectOwnership": Plain.TEXT}))}, ("Rules",)),
-            "PublicAccessBlockConfiguration": Of("s3", "PublicAccessBlockConfiguration"),
+            "PublicAccessBlockConfiguration": Members(dict.fromkeys(_PUBLIC_ACCESS, Plain.FLAG)),
             "Tags": Plain.TAGS,
             "VersioningConfiguration": Members({"Status": Plain.TEXT}, ("Status",)),
         },
