@@ -1,17 +1,22 @@
 """Its place puts `tests/` on the import path, so that every test can say `from support import ...`.
 
-And how pytest-xdist spreads them, where it is used.
+And how hypothesis tries, and how pytest-xdist spreads them, where it is used.
 """
 
 import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from xdist.remote import Producer  # type: ignore[import-untyped]
 
     from support.scheduling import LongestFirst
+
+# As in hypothesis's own profile for CI: how long one input takes is the machine's matter.
+settings.register_profile("patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -130,6 +130,10 @@ class Up:
     def stderr(self) -> str:
         return self._errors.read_text()
 
+    def __repr__(self) -> str:
+        """What a failed assertion shows."""
+        return f"Up({self.stderr[-100:]!r}, {self.events[-2:]})"
+
     # --- what it says ---
 
     def wait_for(self, event: str, after: int = 0, **fields: object) -> Event:
