@@ -16,11 +16,10 @@ SITE: Final = "tests/clients/"
 ALONE: Final = "tests/clients/test_sam_"
 # What takes longest, then where most of the time is spent; then whatever is in none of these.
 FIRST: Final = (
+    "tests/clients/",
     "tests/process/test_check_",
     "tests/process/test_uvicorn_hook",
-    "tests/process/test_up_scaling",
     "tests/process/test_environment_death",
-    "tests/clients/",
     "tests/e2e/",
     "tests/process/",
     "tests/conformance/",
