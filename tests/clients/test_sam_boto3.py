@@ -2,6 +2,7 @@
 
 import io
 import json
+import uuid
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +22,7 @@ from support.up import shared_cache
 
 pytestmark = pytest.mark.timeout(300)
 
-BOTO_MARK = "boto3-alone"
+BOTO_MARK = uuid.uuid4().hex
 # Soon, and no oftener than this.
 SOON = {"Delay": 1, "MaxAttempts": 60}
 CONFIG = Config(read_timeout=PATIENCE_S, connect_timeout=PATIENCE_S, retries={"total_max_attempts": 1}, proxies={})

@@ -1,6 +1,7 @@
 """The other examples, to an endpoint that asks for signatures: an ordinary handler, and a layer that is built."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ def tools(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     keys.chmod(0o600)
     place = tmp_path / "serve"
     place.mkdir()
-    with serving(place, shared_cache(tmp_path_factory), "examples", "--keys", str(keys), user=user) as serve:
+    with serving(place, shared_cache(tmp_path_factory), uuid.uuid4().hex, "--keys", str(keys), user=user) as serve:
         yield replace(
             make_tools(serve.endpoint, tmp_path / "home"), key=KEY, more={"UV_CACHE_DIR": user["UV_CACHE_DIR"]}
         )

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,7 +32,7 @@ def serve(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     need_client("sam-cli")
     place = tmp_path / "serve"
     place.mkdir()
-    with serving(place, shared_cache(tmp_path_factory), "guided") as serve:
+    with serving(place, shared_cache(tmp_path_factory), uuid.uuid4().hex) as serve:
         yield serve
 
 

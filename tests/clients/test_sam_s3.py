@@ -1,6 +1,7 @@
 """Files to and from the endpoint's S3, by both versions of the AWS CLI: in parts, as folders, by links."""
 
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def tools(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     need_client("aws-cli-2")
     home = tmp_path / "home"
     home.mkdir()
-    with serving(tmp_path, shared_cache(tmp_path_factory), "s3") as serve:
+    with serving(tmp_path, shared_cache(tmp_path_factory), uuid.uuid4().hex) as serve:
         yield Tools(serve.endpoint, home)
 
 
