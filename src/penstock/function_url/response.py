@@ -115,7 +115,11 @@ def build_head(
 
     Raises BadResponseError for a status that is none, ReservedHeaderError for a header that is AWS's.
     """
-    own = _repeated_lines(prelude, default_type) if prelude.repeated else _function_lines(prelude, default_type)
+    own = prelude.made.get(default_type)
+    if own is None:
+        own = _function_lines(prelude, default_type)
+        if prelude.repeated:
+            prelude.made[default_type] = own
     ours = f"x-amzn-requestid: {request_id}\r\nx-amzn-trace-id: {trace_id}\r\n".encode("latin-1")
     return b"%b%b%b%b" % (own, date_line(epoch), ours, extra)
 
@@ -141,9 +145,6 @@ def _function_lines(prelude: Prelude, default_type: str) -> bytes:
     if not typed:
         lines.append(f"content-type: {clean(default_type)}\r\n")
     return status_line(prelude.status) + _encode("".join(lines))
-
-
-_repeated_lines: Final = lru_cache(maxsize=256)(_function_lines)
 
 
 def _encode(text: str) -> bytes:

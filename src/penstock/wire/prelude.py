@@ -34,13 +34,14 @@ class PreludeError(ValueError):
 class Prelude:
     """`headers` in order, names as the function wrote them, one entry per value.
 
-    `repeated`: small, and so one of few; what is made of it may be kept.
+    `repeated`: small, and so one of few; what is made of it may be kept in `made`.
     """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     cookies: tuple[str, ...]
     repeated: bool = field(default=False, compare=False)
+    made: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
 
 class PreludeReader:
