@@ -50,6 +50,18 @@ async def test_its_settings_move_with_it() -> None:
             url.door.point_at(replace(buffered, url=FunctionUrlConfig(AuthType.AWS_IAM)), url.router)
 
 
+async def test_one_that_is_not_public_refuses_everybody() -> None:
+    async with UrlRig(alias="live") as url:
+        closed = replace(url.door.function, url=replace(STREAMING, public=False))
+        url.door.point_at(closed, url.router)
+        client = await url.client()
+        client.send(get("/"))
+        answer = await client.answer()
+        assert (answer.status, answer.header("x-amzn-errortype")) == (403, "AccessDeniedException")
+        assert b"Forbidden. For troubleshooting Function URL authorization issues" in answer.body
+        assert url.records[0].note == "no resource policy lets everybody call it"
+
+
 async def test_a_url_that_was_removed_is_nobodys() -> None:
     hosts = UrlHosts(SteppedClock())
     async with UrlRig(alias="a", hosts=hosts) as url, UrlRig(alias="b", hosts=hosts) as other:

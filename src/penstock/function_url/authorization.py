@@ -21,6 +21,8 @@ _FORBIDDEN: Final = orjson.dumps(
     }
 )
 _UNSIGNED: Final = Refusal(403, _FORBIDDEN, "the request is not signed", "AccessDeniedException")
+# AuthType NONE asks for a resource policy that lets everybody in.
+NOT_PUBLIC: Final = Refusal(403, _FORBIDDEN, "no resource policy lets everybody call it", "AccessDeniedException")
 
 
 def authorize(

@@ -62,9 +62,11 @@ class FunctionUrl:
         if config.auth_type is AuthType.AWS_IAM and self._verifier is None:
             raise ValueError("AuthType AWS_IAM needs a verifier")
         self.function = function
+        self.function_arn = function.qualified_arn
         self.router = router
         self.streams = config.invoke_mode is InvokeMode.RESPONSE_STREAM
         self.verifier = self._verifier if config.auth_type is AuthType.AWS_IAM else None
+        self.closed = config.auth_type is AuthType.NONE and not config.public
         self.cors = CorsRules(config.cors) if config.cors else None
 
     async def serve(self, sock: socket.socket, tls: ssl.SSLContext | None = None) -> None:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from penstock.function_url.answer import UrlAnswer
-from penstock.function_url.authorization import authorize
+from penstock.function_url.authorization import NOT_PUBLIC, authorize
 from penstock.function_url.event import Caller, Tls, UrlIdentity, build_event
 from penstock.function_url.refusals import PREFLIGHT, THROTTLED, TOO_LARGE, WEBSOCKET, Refusal
 from penstock.model import ids
@@ -99,6 +99,9 @@ class UrlExchange(Discard):
     def end(self) -> None:
         door, answer = self._door, self._answer
         self._epoch, self._started = door.clock.epoch(), door.clock.monotonic()
+        if door.closed:
+            answer.refuse(NOT_PUBLIC)
+            return
         if door.verifier and not self._authorized():
             return
         # The door may be pointed at another version before this request is over.
@@ -106,7 +109,7 @@ class UrlExchange(Discard):
         timeout = function.timeout_s
         self._invocation = Invocation(
             request_id=answer.request_id,
-            function_arn=function.qualified_arn,
+            function_arn=door.function_arn,
             event=self._build_event,
             sink=answer,
             deadline=self._started + timeout,

@@ -40,6 +40,8 @@ class FunctionUrlConfig:
     auth_type: AuthType
     invoke_mode: InvokeMode = InvokeMode.BUFFERED
     cors: Cors | None = None
+    public: bool = True
+    """A resource policy lets everybody call the function: without one even AuthType NONE refuses everybody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Final
 
 from penstock.aws_api.functions.code import Archives
 from penstock.aws_api.functions.host import Running
+from penstock.aws_api.functions.public import is_public
 from penstock.aws_api.functions.reading import Reader
 from penstock.aws_api.functions.state import LATEST, LATEST_PUBLISHED, Record, State
 from penstock.aws_api.service import ServiceError
@@ -97,6 +98,8 @@ class Lives:
         if version == LATEST:
             version = LATEST_PUBLISHED  # what an unqualified call reaches on Managed Instances
         config = self.reader.url_config(name, self.state.url_configs.get(f"{name}/{qualifier}")["shape"])
+        policy = self.state.policies.get(f"{name}/{'' if qualifier == LATEST else qualifier}")
+        config = replace(config, public=is_public(policy["statements"] if policy else ()))
         function = self.function(name, version) or self.reader.function(self.state.resolve(name, LATEST))
         alias = qualifier if qualifier not in (LATEST, version) else None
         if function.version == LATEST:

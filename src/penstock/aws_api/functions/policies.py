@@ -1,4 +1,5 @@
-"""Resource policies: statements by id, kept and shown. Nobody is refused for the want of one: here is one account.
+"""Resource policies: statements by id. Here is one account, whose own users may do everything; what a policy decides is
+whether a Function URL without authentication serves everybody (`is_public`).
 
 https://docs.aws.amazon.com/lambda/latest/api/API_AddPermission.html
 """
@@ -9,13 +10,15 @@ from typing import Any
 import orjson
 
 from penstock.aws_api.functions.errors import missing, precondition, statement_exists
-from penstock.aws_api.functions.state import Record, State, new_revision
+from penstock.aws_api.functions.lives import Lives
+from penstock.aws_api.functions.state import LATEST, Record, State, new_revision
 from penstock.aws_api.service import Answer, Call, Operation
 
 
 class Policies:
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, lives: Lives) -> None:
         self._state = state
+        self._lives = lives
 
     @property
     def operations(self) -> Mapping[str, Operation]:
@@ -61,6 +64,8 @@ class Policies:
 
     def _put(self, key: str, policy: Record) -> None:
         self._state.policies.put(key, policy | {"revision": new_revision()})
+        name, _, qualifier = key.partition("/")
+        self._lives.point_url(name, qualifier or LATEST)  # it may have become public, or be so no more
 
 
 def _check_revision(policy: Record, params: Mapping[str, Any]) -> None:

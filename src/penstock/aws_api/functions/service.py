@@ -73,7 +73,7 @@ class LambdaService:
             publishing,
             Aliases(state, lives),
             Urls(state, lives),
-            Policies(state),
+            Policies(state, lives),
             Layers(state, archives),
             Providers(state, lives),
             Scaling(state),

@@ -157,3 +157,50 @@ async def test_a_statement_is_added_once_and_removed_once(rig: LambdaRig) -> Non
         "PreconditionFailedException",
         "ResourceNotFoundException",
     )
+
+
+def _is_public(rig: LambdaRig) -> bool:
+    config = rig.host.urls[0].function.url
+    assert config is not None
+    return config.public
+
+
+async def test_a_url_is_public_when_both_permissions_say_so(rig: LambdaRig) -> None:
+    await rig.published()
+    await rig.calls("CreateFunctionUrlConfig", FunctionName="f", Qualifier="live", AuthType="NONE")
+    name: dict[str, Any] = {"FunctionName": "f", "Qualifier": "live", "Principal": "*"}
+    seen = [_is_public(rig)]
+    await rig.calls(
+        "AddPermission", **name, StatementId="url", Action="lambda:InvokeFunctionUrl", FunctionUrlAuthType="NONE"
+    )
+    seen.append(_is_public(rig))
+    await rig.calls(
+        "AddPermission", **name, StatementId="call", Action="lambda:InvokeFunction", InvokedViaFunctionUrl=True
+    )
+    seen.append(_is_public(rig))
+    await rig.calls("RemovePermission", FunctionName="f", Qualifier="live", StatementId="url")
+
+    assert [*seen, _is_public(rig)] == [False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "public"),
+    [
+        ({}, True),
+        ({"SourceAccount": "123456789012"}, False),
+        ({"Principal": "123456789012"}, False),
+        ({"FunctionUrlAuthType": "AWS_IAM"}, False),
+        ({"Qualifier": "1"}, False),
+    ],
+)
+async def test_a_narrower_statement_is_not_for_everybody(rig: LambdaRig, change: dict[str, str], public: bool) -> None:
+    await rig.published()
+    await rig.calls("CreateFunctionUrlConfig", FunctionName="f", Qualifier="live", AuthType="NONE")
+    name: dict[str, Any] = {"FunctionName": "f", "Qualifier": "live", "Principal": "*"}
+    await rig.calls("AddPermission", **name, StatementId="call", Action="lambda:InvokeFunction")
+    await rig.calls(
+        "AddPermission",
+        **{**name, "StatementId": "url", "Action": "lambda:InvokeFunctionUrl", "FunctionUrlAuthType": "NONE", **change},
+    )
+
+    assert _is_public(rig) is public
