@@ -93,7 +93,7 @@ class Peer:
         self,
         open_exchange: Callable[[HttpConnection], Exchange],
         max_header_bytes: int = 64 * 1024,
-        kind: type[HttpConnection] = HttpConnection,
+        kind: Callable[..., HttpConnection] = HttpConnection,
     ) -> None:
         self.transport = FakeTransport()
         self.losses = 0

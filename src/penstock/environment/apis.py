@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from penstock.extensions_api import messages as extension_messages
 from penstock.extensions_api.api import ExtensionsApi
@@ -79,7 +80,15 @@ class EnvironmentApis:
         return found if isinstance(found, bytes) else found.name
 
     def _accept_linked(self) -> HttpConnection:
-        return self._listener.accept(BriefConnection)
+        return self._listener.accept(partial(BriefConnection, door=self))
+
+    def open_brief_response(self, connection: HttpConnection, request_id: bytes, attempt_id: bytes) -> Exchange:
+        if self._stalled and b"%b%b/" % (runtime_messages.INVOCATION, request_id) in self._stalled:
+            return Discard()
+        return self.runtime.open_brief_response(connection, request_id, attempt_id)
+
+    def open_brief_poll(self, connection: HttpConnection) -> Exchange:
+        return self.runtime.open_brief_poll(connection)
 
     def _open_exchange(self, connection: HttpConnection) -> Exchange:
         if self._stalled and connection.target.startswith(self._stalled):

@@ -76,7 +76,11 @@ class MemoryEnvironment:
     def join(self, slot: RuntimeSlot) -> None:
         """Connects a slot to the Runtime API."""
         connection = BriefConnection(
-            self._api.open_exchange, MAX_RUNTIME_HEADER_BYTES, self._connections.add, self._connections.discard
+            self._api.open_exchange,
+            MAX_RUNTIME_HEADER_BYTES,
+            self._connections.add,
+            self._connections.discard,
+            door=self._api,
         )
         connect(slot, connection)
 

@@ -24,12 +24,14 @@ from penstock.wire.bodies import CollectedBody, answer
 from penstock.wire.exchange import Exchange
 from penstock.wire.http_messages import METHOD_NOT_ALLOWED, NOT_FOUND
 from penstock.wire.http_server import HttpConnection
+from penstock.wire.prelude import CONTENT_TYPE as PRELUDE_TYPE
 
 _Route = tuple[bytes, Callable[[HttpConnection], Exchange]]
 """The method a path takes, and what handles it."""
 
 _BUFFERED: Final = b""
 _STREAMING: Final = b"streaming"
+_ATTEMPT: Final = b"lambda-runtime-invocation-id"
 
 
 class InvocationObserver(Protocol):
@@ -169,12 +171,20 @@ class RuntimeApi:
         return b"", lambda connection: answer(connection, NOT_FOUND)
 
     def _park(self, connection: HttpConnection) -> Exchange:
+        if messages.AHEAD_BRIEF in connection.headers:
+            return self.open_brief_poll(connection)
         if len(self._idle) >= MAX_IDLE_POLLS:
             return answer(connection, messages.INTERNAL_ERROR)
-        brief = messages.AHEAD_BRIEF in connection.headers
-        if brief or messages.AHEAD in connection.headers:
+        if messages.AHEAD in connection.headers:
             connection.hold_answers()
-        return Poll(connection, self._parked, self._unpark, brief=brief)
+        return Poll(connection, self._parked, self._unpark)
+
+    def open_brief_poll(self, connection: HttpConnection) -> Exchange:
+        """A poll on a link, see `brief`."""
+        if len(self._idle) >= MAX_IDLE_POLLS:
+            return answer(connection, messages.INTERNAL_ERROR)
+        connection.hold_answers()
+        return Poll(connection, self._parked, self._unpark, brief=True)
 
     def _parked(self, poll: Poll) -> None:
         self._idle.append(poll)
@@ -188,7 +198,7 @@ class RuntimeApi:
 
     def _post_response(self, connection: HttpConnection, request_id: str) -> Exchange:
         headers = dict(connection.headers)
-        running = self._find(request_id, headers)
+        running = self._find(request_id, headers.get(_ATTEMPT, b""))
         if isinstance(running, bytes):
             return answer(connection, running)
         if running.responding:
@@ -200,12 +210,24 @@ class RuntimeApi:
         content_type = headers.get(b"content-type", b"application/octet-stream").decode("latin-1")
         if mode != _STREAMING:
             return ResponsePost(connection, running, content_type, streaming=False)
+        return self._stream(connection, running, content_type)
+
+    def open_brief_response(self, connection: HttpConnection, request_id: bytes, attempt_id: bytes) -> Exchange:
+        """A streamed answer on a link, see `brief`."""
+        running = self._find(request_id.decode("latin-1"), attempt_id)
+        if isinstance(running, bytes):
+            return answer(connection, running)
+        if running.responding:
+            return answer(connection, messages.INVALID_REQUEST_ID)
+        return self._stream(connection, running, PRELUDE_TYPE)
+
+    def _stream(self, connection: HttpConnection, running: Running, content_type: str) -> Exchange:
         pacer = Pacer(connection, self._bandwidth, self._clock) if self._bandwidth else None
         return ResponsePost(connection, running, content_type, streaming=True, pacer=pacer)
 
     def _post_error(self, connection: HttpConnection, request_id: str) -> Exchange:
         headers = dict(connection.headers)
-        running = self._find(request_id, headers)
+        running = self._find(request_id, headers.get(_ATTEMPT, b""))
         if isinstance(running, bytes):
             return answer(connection, running)
         return CollectedBody(
@@ -215,8 +237,8 @@ class RuntimeApi:
             messages.TOO_LARGE,
         )
 
-    def _find(self, request_id: str, headers: dict[bytes, bytes]) -> Running | bytes:
-        """The invocation an answer belongs to, or the refusal.
+    def _find(self, request_id: str, echo: bytes) -> Running | bytes:
+        """The invocation an answer belongs to, or the refusal. `echo` is the attempt's id, where the worker told it.
 
         An id that timed out gets 410 once, then 400 like any unknown id. A worker that echoes the id of an earlier
         attempt answers too late: 410, and the invocation that runs now is left alone.
@@ -224,7 +246,6 @@ class RuntimeApi:
         running = self._running.get(request_id)
         if running is None:
             return self._too_late(request_id)
-        echo = headers.get(b"lambda-runtime-invocation-id")
         return messages.INVOKE_TIMEOUT if echo and echo != running.attempt_id.encode() else running
 
     def _too_late(self, request_id: str) -> bytes:

@@ -5,10 +5,11 @@ for a few values, and these are sent in its place: a NUL first, with which no HT
 `penstock_adapter.runtime_wire` is the other end.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from penstock.model.invocation import Invocation
-from penstock.runtime_api.messages import ACCEPTED, INVOCATION
+from penstock.runtime_api.messages import ACCEPTED, AHEAD_BRIEF, INVOCATION, NEXT
+from penstock.wire.exchange import Exchange
 from penstock.wire.gather import handle_read
 from penstock.wire.http_server import HttpConnection
 from penstock.wire.prelude import CONTENT_TYPE as PRELUDE_TYPE
@@ -35,16 +36,26 @@ def brief_event(invocation: Invocation, attempt_id: str, event: bytes) -> bytes 
     return head.encode() + event
 
 
+class BriefDoor(Protocol):
+    """What opens a brief answer, and the poll behind it, without a head to read."""
+
+    def open_brief_response(self, connection: HttpConnection, request_id: bytes, attempt_id: bytes) -> Exchange: ...
+    def open_brief_poll(self, connection: HttpConnection) -> Exchange: ...
+
+
 class BriefConnection(HttpConnection):
     """A connection on a link: a brief answer stands for `/response`, its whole body, and the poll it has had before.
 
     That it was taken is said by the next event alone, if that is brief as well; that it was not, in the long form.
+    With a `door` no head is made up for it: method, target and headers stay those of the poll.
     """
 
-    __slots__ = ("_accepted", "_in_brief", "_owed")
+    __slots__ = ("_accepted", "_door", "_in_brief", "_owed", "_polls")
 
-    def __init__(self, *how: Any) -> None:
+    def __init__(self, *how: Any, door: BriefDoor | None = None) -> None:
         super().__init__(*how)
+        self._door = door
+        self._polls = False  # what is remembered is the poll, and nothing else
         self._in_brief = False
         self._accepted = False  # so says what was answered last
         self._owed = False  # that an answer was taken is still to be said
@@ -77,13 +88,29 @@ class BriefConnection(HttpConnection):
             self._refuse(BAD_REQUEST)
             return
         _, request_id, attempt_id, body = parts
-        headers = [*_ANSWER_HEADERS, (b"lambda-runtime-invocation-id", attempt_id)]
+        # An id is one segment of a path: the long form has words for any other.
+        door = self._door if self._polls and b"/" not in request_id else None
         self._in_brief = True
-        self._begin_known(b"POST", b"%b%b/response" % (INVOCATION, request_id), headers)
+        if door:
+            self._begin()
+            self._exchange = door.open_brief_response(self, request_id, attempt_id)
+        else:
+            headers = [*_ANSWER_HEADERS, (b"lambda-runtime-invocation-id", attempt_id)]
+            self._begin_known(b"POST", b"%b%b/response" % (INVOCATION, request_id), headers)
         if body:
             self.on_body(body)
         self.on_message_complete()
         self._in_brief = False
-        if self._between_requests:
+        if not self._between_requests:
+            return
+        if door:
+            self._begin()
+            self._exchange = door.open_brief_poll(self)
+        else:
             self._begin_known(*self._remembered_head)
-            self.on_message_complete()
+        self.on_message_complete()
+
+    def _remember(self, data: bytes) -> None:
+        super()._remember(data)
+        method, target, headers = self._remembered_head
+        self._polls = method == b"GET" and target == NEXT and AHEAD_BRIEF in headers

@@ -64,7 +64,7 @@ class Listener:
             self._servers.append(server)
         return self
 
-    def accept(self, kind: type[HttpConnection] = HttpConnection) -> HttpConnection:
+    def accept(self, kind: Callable[..., HttpConnection] = HttpConnection) -> HttpConnection:
         """The protocol of a new connection."""
         return kind(self._open_exchange, self._max_header_bytes, self._made, self._lost, self._deadlines)
 

@@ -133,8 +133,13 @@ class RequestReader(asyncio.Protocol):
 
     def _begin_known(self, method: bytes, target: bytes, headers: "Headers") -> None:
         """A request whose head is known without parsing. Its body may follow, and then its end."""
-        self._received = self._answered = False
         self.method, self.target, self.headers = method, target, headers
+        self._begin()
+        self._open()
+
+    def _begin(self) -> None:
+        """A request has begun of which all is known but its body."""
+        self._received = self._answered = False
         self._in_body = self.keep_alive = True
         self.http_1_0 = False
         if self._noted:
@@ -143,7 +148,6 @@ class RequestReader(asyncio.Protocol):
         if self.trailers:
             self.trailers = []
         self.due = self._deadlines.request
-        self._open()
 
     def _parse(self, data: bytes) -> None:
         self._unread += len(data)

@@ -7,7 +7,6 @@ from typing import Any, Final
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from penstock.runtime_api.brief import BriefConnection
 from penstock.wire.link import _ServerLink
 from penstock_adapter.endpoint import Endpoint
 from penstock_adapter.link_transport import CREDIT, DATA, LARGE, OPEN, WINDOW
@@ -69,7 +68,7 @@ class Side:
 
     def __init__(self, rig: ApisRig) -> None:
         self.wire = Wire()
-        self.link = _ServerLink(lambda: rig.apis._listener.accept(BriefConnection), lambda _: None)
+        self.link = _ServerLink(rig.apis._accept_linked, lambda _: None)
         self.link.connection_made(self.wire)
 
     def send(self, data: bytes) -> None:
