@@ -62,7 +62,7 @@ def read_body(message: Mapping[str, object]) -> bytes:
 
 
 def _pairs(headers: object) -> tuple[object, ...]:
-    if isinstance(headers, Iterable):
+    if type(headers) is list or isinstance(headers, Iterable):
         return tuple(headers)
     raise TypeError(f"ASGI headers must be pairs of name and value, not {type(headers).__name__}")
 

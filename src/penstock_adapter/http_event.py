@@ -137,8 +137,8 @@ def _from_v2(
     shown["http"] = _V2_HTTP | http
     _finish(fields, shown, rules)
     path = as_text(event.get("rawPath")) or as_text(event.get("path"))
-    query = clean_query(as_text(event.get("rawQueryString")))
-    target = _target(path, query, rules)
+    query = as_text(event.get("rawQueryString"))
+    target = _target(path, clean_query(query) if query else "", rules)
     return HttpRequest(EventKind.HTTP_V2, as_text(http["method"]), target, fields, _body(event), event)
 
 
@@ -165,12 +165,20 @@ def _pass_through(event: dict[str, object], body: bytes, rules: EventRules) -> H
 
 
 def _target(path: str, query: str, rules: EventRules) -> str:
-    path = clean_path(remove_base_path(path, rules.base_path))
+    path = _path(path, rules.base_path)
     return f"{path}?{query}" if query else path
+
+
+@lru_cache(maxsize=256)
+def _path(path: str, base_path: str) -> str:
+    """The same few are asked for again and again."""
+    return clean_path(remove_base_path(path, base_path))
 
 
 def _body(event: dict[str, object]) -> bytes:
     body = as_text(event.get("body"))
+    if not body:
+        return b""
     if event.get("isBase64Encoded") is not True:
         return body.encode("utf-8", "replace")
     try:

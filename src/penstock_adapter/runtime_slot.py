@@ -381,7 +381,7 @@ class RuntimeSlot(asyncio.Protocol):
         ahead, self._ahead = self._ahead, False
         self._state = _State.POLLING if ahead else _State.IDLE
         transport = self._transport
-        if transport is None or not keep_alive or (transport.get_write_buffer_size() and not ahead):
+        if transport is None or not keep_alive or (not ahead and transport.get_write_buffer_size()):
             self._drop()
         elif not ahead and not self._held:
             self._poll()
