@@ -170,7 +170,7 @@ class UrlAnswer:
             if not self._gone:
                 self._connection.cut(framed=self._chunked)
             self.resume()
-            self._on_end(self._status, self._sent, str(error))
+            self._tell(str(error))
         elif phase is not Phase.OVER:
             self._bad_gateway(str(error))
 
@@ -268,13 +268,22 @@ class UrlAnswer:
         self._phase = Phase.OVER
         self.resume()
         self._release()
-        self._on_end(self._status, self._sent, note or self._note)
+        self._tell(note or self._note)
+
+    def _tell(self, note: str) -> None:
+        # Whoever is told holds this answer: a circle for each request would be the collector's to find.
+        on_end, self._on_end = self._on_end, _nobody
+        on_end(self._status, self._sent, note)
 
     def _release(self) -> None:
         """The client has its whole answer."""
         if not self._gone:
             self._gone = True
             self._connection.finish()
+
+
+def _nobody(status: int, sent: int, note: str) -> None:
+    """Who is told once has been told."""
 
 
 def _split(payload: bytes) -> tuple[Prelude, bytes]:

@@ -171,6 +171,7 @@ class UrlExchange(Discard):
         self._answer.resume()
 
     def _record(self, status: int, sent: int, note: str) -> None:
+        invocation, self._invocation = self._invocation, None  # no circle for the collector
         record = AccessRecord(
             function=self._function.logical_id,
             method=self._method.decode("latin-1"),
@@ -178,7 +179,7 @@ class UrlExchange(Discard):
             status=status,
             duration=self._door.clock.monotonic() - self._started,
             sent=sent,
-            environment_id=self._invocation.environment_id if self._invocation else "",
+            environment_id=invocation.environment_id if invocation else "",
             request_id=self._answer.request_id,
             note=note,
         )

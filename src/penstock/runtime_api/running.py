@@ -108,13 +108,14 @@ class Running:
         self.ended = True
         now = self._clock.monotonic()
         began = self._answered_at
+        response, self._response = self._response, None  # no circle for the collector
         self._on_end(
             self,
             Outcome(
                 error,
                 now - self._started,
                 None if began is None else began - self._started,
-                None if began is None or self._response is None else now - began,
+                None if began is None or response is None else now - began,
                 self.cause,
             ),
         )
