@@ -246,7 +246,7 @@ async def _unless(stop: asyncio.Event, work: Coroutine[object, object, None]) ->
         await asyncio.wait([stopped, working], return_when=asyncio.FIRST_COMPLETED)
     finally:
         await _cancel(stopped, working)
-    if working.cancelled():
+    if stop.is_set() and working.cancelled():
         return False
     working.result()
     return True

@@ -5,10 +5,10 @@ Which parts are kept, and how much of them: https://github.com/aws/aws-lambda-ru
 (internal/lambda-managed-instances/rapi/model)
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from penstock.model.limits import KIB
 
@@ -20,41 +20,53 @@ _SHARES: Final = (1.0, 0.8, 0.6, 0.4, 0.2)
 _CUT: Final = b"..."
 
 
-class _Part(BaseModel):
-    # Strict: a number is not a text. Keys that are not known are dropped.
-    model_config = ConfigDict(strict=True, frozen=True)
+_FRAME: Final[Mapping[str, type]] = {"path": str, "line": int, "label": str}
+_EXCEPTION: Final[Mapping[str, type]] = {"message": str, "type": str, "stack": list}
+_CAUSE: Final[Mapping[str, type]] = {"exceptions": list, "working_directory": str, "paths": list, "message": str}
+
+_Part: TypeAlias = dict[str, Any]
 
 
-class _Frame(_Part):
-    path: str | None = None
-    line: int | None = None
-    label: str | None = None
+class _NoCauseError(ValueError):
+    """A part has another type than the document says."""
 
 
-class _Exception(_Part):
-    message: str | None = None
-    type: str | None = None
-    stack: list[_Frame] | None = None
+def _read(value: object) -> _Part:
+    """Keys that are not known are dropped, and so is null. Raises _NoCauseError.
+
+    By hand: a library for it would take longer to import than most of the platform.
+    """
+    cause = _part(value, _CAUSE)
+    if "exceptions" in cause:
+        cause["exceptions"] = [_exception(one) for one in cause["exceptions"]]
+    if not all(type(path) is str for path in cause.get("paths", ())):
+        raise _NoCauseError
+    return cause
 
 
-class _Cause(_Part):
-    exceptions: list[_Exception] | None = None
-    working_directory: str | None = None
-    paths: list[str] | None = None
-    message: str | None = None
+def _exception(value: object) -> _Part:
+    exception = _part(value, _EXCEPTION)
+    if "stack" in exception:
+        exception["stack"] = [_part(frame, _FRAME) for frame in exception["stack"]]
+    return exception
 
-    @property
-    def says_something(self) -> bool:
-        return bool(self.exceptions or self.working_directory or self.paths or self.message)
+
+def _part(value: object, types: Mapping[str, type]) -> _Part:
+    if not isinstance(value, dict):
+        raise _NoCauseError
+    part = {name: value[name] for name in types if value.get(name) is not None}
+    if any(type(item) is not types[name] for name, item in part.items()):  # a truth is not a number here
+        raise _NoCauseError
+    return part
 
 
 def normalise(value: bytes) -> bytes | None:
     """The cause as JSON of at most `MAX_BYTES`; None when `value` is no cause, which is never an error of its own."""
     try:
-        cause = _Cause.model_validate(orjson.loads(value))
-    except (orjson.JSONDecodeError, ValidationError):
+        cause = _read(orjson.loads(value))
+    except (orjson.JSONDecodeError, _NoCauseError):
         return None
-    if not cause.says_something:
+    if not any(cause.values()):
         return None
     for share in _SHARES:
         encoded = _encode(cause, share)
@@ -71,24 +83,22 @@ def crop(text: str, size: int) -> str:
     return (encoded[: size - len(_CUT)] + _CUT).decode("utf-8", "ignore")
 
 
-def _without_lists(cause: _Cause) -> _Cause:
-    return _Cause(
-        exceptions=[],
-        working_directory=crop(cause.working_directory or "", MAX_TEXT_BYTES),
-        paths=[],
-        message=crop(cause.message or "", MAX_TEXT_BYTES),
-    )
+def _without_lists(cause: _Part) -> _Part:
+    return {
+        "exceptions": [],
+        "working_directory": crop(cause.get("working_directory", ""), MAX_TEXT_BYTES),
+        "paths": [],
+        "message": crop(cause.get("message", ""), MAX_TEXT_BYTES),
+    }
 
 
-def _encode(cause: _Cause, share: float) -> bytes:
-    exceptions, paths = cause.exceptions, cause.paths
+def _encode(cause: _Part, share: float) -> bytes:
+    exceptions, paths = cause.get("exceptions"), cause.get("paths")
     value: dict[str, object] = {
-        "exceptions": None
-        if exceptions is None
-        else [one.model_dump(exclude_none=True) for one in exceptions[: int(len(exceptions) * share)]],
-        "working_directory": cause.working_directory or "",
+        "exceptions": None if exceptions is None else exceptions[: int(len(exceptions) * share)],
+        "working_directory": cause.get("working_directory", ""),
         "paths": None if paths is None else paths[: int(len(paths) * share)],
     }
-    if cause.message:
-        value["message"] = cause.message
+    if cause.get("message"):
+        value["message"] = cause["message"]
     return orjson.dumps(value)

@@ -7,7 +7,7 @@ https://github.com/aws/aws-lambda-runtime-interface-emulator (internal/lambda-ma
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from penstock.model.clock import Clock
 from penstock.model.limits import MAX_ERROR_BODY_BYTES
@@ -21,11 +21,14 @@ from penstock.telemetry_api.destinations import (
 )
 from penstock.telemetry_api.events import Backlog, Content, TelemetryEventType
 from penstock.telemetry_api.subscriber import Subscriber
-from penstock.telemetry_api.subscription import InvalidSubscription, Subscription, read_subscription
+from penstock.telemetry_api.subscription_error import InvalidSubscription
 from penstock.wire.bodies import CollectedBody, answer
 from penstock.wire.exchange import Exchange
 from penstock.wire.http_messages import METHOD_NOT_ALLOWED, NOT_FOUND
 from penstock.wire.http_server import HttpConnection
+
+if TYPE_CHECKING:
+    from penstock.telemetry_api.subscription import Subscription
 
 Identify: TypeAlias = Callable[[dict[bytes, bytes]], str | bytes]
 """Given a request's headers: the name of the registered extension that sent it, or the answer that refuses it."""
@@ -118,6 +121,8 @@ class TelemetryApi:
 
     async def _subscribe(self, name: str, body: bytes) -> bytes:
         """The checks in the service's order; the reply."""
+        from penstock.telemetry_api.subscription import read_subscription  # see there
+
         try:
             subscription = read_subscription(body)
             destination = make_destination(subscription.destination, self._open_socket, self._patience)
@@ -132,7 +137,7 @@ class TelemetryApi:
         self._add(name, subscription, destination, self._backlog)
         return messages.SUBSCRIBED
 
-    def _add(self, name: str, subscription: Subscription, destination: Destination, backlog: Backlog) -> None:
+    def _add(self, name: str, subscription: "Subscription", destination: Destination, backlog: Backlog) -> None:
         categories = frozenset(subscription.types)
         subscriber = Subscriber(categories, subscription.buffering, destination, self._clock)
         for category, event in backlog.replay(categories, self._clock.epoch()):

@@ -7,12 +7,15 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from urllib.parse import quote, urlsplit
 
 import httptools
 
-from penstock.telemetry_api.subscription import HttpTarget, InvalidSubscription, TcpTarget
+from penstock.telemetry_api.subscription_error import InvalidSubscription
+
+if TYPE_CHECKING:
+    from penstock.telemetry_api.subscription import HttpTarget, TcpTarget
 
 OpenSocket: TypeAlias = Callable[[], Awaitable[socket.socket]]
 """Makes an unconnected TCP socket in the environment's network. Raises OSError."""
@@ -49,7 +52,7 @@ class Destination(Protocol):
 class HttpDestination:
     """Each batch is a POST of a JSON array, on a connection of its own."""
 
-    def __init__(self, target: HttpTarget, open_socket: OpenSocket, patience: Patience) -> None:
+    def __init__(self, target: "HttpTarget", open_socket: OpenSocket, patience: Patience) -> None:
         """Raises InvalidSubscription when the URI does not lead into the environment."""
         try:
             parts = urlsplit(target.uri)
@@ -93,7 +96,7 @@ class HttpDestination:
 class TcpDestination:
     """One JSON object a line, on one connection; when that broke, the next batch tries to connect again."""
 
-    def __init__(self, target: TcpTarget, open_socket: OpenSocket, patience: Patience) -> None:
+    def __init__(self, target: "TcpTarget", open_socket: OpenSocket, patience: Patience) -> None:
         self._port = target.port
         self._open_socket = open_socket
         self._patience = patience
@@ -120,9 +123,9 @@ class TcpDestination:
             self._sock = None
 
 
-def make_destination(target: HttpTarget | TcpTarget, open_socket: OpenSocket, patience: Patience) -> Destination:
+def make_destination(target: "HttpTarget | TcpTarget", open_socket: OpenSocket, patience: Patience) -> Destination:
     """Raises InvalidSubscription."""
-    if isinstance(target, HttpTarget):
+    if target.protocol == "HTTP":
         return HttpDestination(target, open_socket, patience)
     return TcpDestination(target, open_socket, patience)
 

@@ -3,13 +3,15 @@
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from penstock.model.clock import Clock, Timer
 from penstock.model.limits import MIB
 from penstock.telemetry_api.destinations import DeliveryError, Destination
 from penstock.telemetry_api.events import Category, Dropped
-from penstock.telemetry_api.subscription import Buffering
+
+if TYPE_CHECKING:
+    from penstock.telemetry_api.subscription import Buffering
 
 # What may wait for one subscriber while its last batch is under way (assumed: the emulator lets nothing wait, and
 # loses a burst that a healthy subscriber could take). More than a whole backlog.
@@ -32,7 +34,7 @@ class Subscriber:
     """
 
     def __init__(
-        self, categories: frozenset[Category], buffering: Buffering, destination: Destination, clock: Clock
+        self, categories: frozenset[Category], buffering: "Buffering", destination: Destination, clock: Clock
     ) -> None:
         self._categories = categories
         self._buffering = buffering

@@ -2,6 +2,8 @@
 
 https://docs.aws.amazon.com/lambda/latest/dg/telemetry-api-reference.html; what Managed Instances accept of it:
 https://github.com/aws/aws-lambda-runtime-interface-emulator (lambda-managed-instances, telemetry-subscription-schema)
+
+Imported for the first subscription: pydantic takes a quarter of what a start does, and few functions subscribe.
 """
 
 from typing import Annotated, Literal
@@ -11,10 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from penstock.telemetry_api.events import Category
-
-
-class InvalidSubscription(ValueError):
-    """What is wrong with a subscription, in one line, beginning as the service's own messages do."""
+from penstock.telemetry_api.subscription_error import InvalidSubscription
 
 
 class _Part(BaseModel):

@@ -6,7 +6,8 @@ import orjson
 import pytest
 
 from penstock.telemetry_api.destinations import HttpDestination, Patience
-from penstock.telemetry_api.subscription import Buffering, HttpTarget, InvalidSubscription, TcpTarget, read_subscription
+from penstock.telemetry_api.subscription import Buffering, HttpTarget, TcpTarget, read_subscription
+from penstock.telemetry_api.subscription_error import InvalidSubscription
 
 HTTP = {"protocol": "HTTP", "URI": "http://sandbox.localdomain:4243"}
 TCP = {"protocol": "TCP", "port": 4243}
