@@ -91,7 +91,7 @@ class UrlAnswer:
         self._phase = Phase.WAITING
         self._content_type = ""
         self._source: Source | None = None
-        self._reader = PreludeReader()
+        self._reader: PreludeReader | None = None
         self._parts: list[bytes] = []
         self._collected = 0
         self._has_body = self._chunked = self._paused = False
@@ -186,8 +186,9 @@ class UrlAnswer:
             self._parts.append(data)
 
     def _read_prelude(self, data: bytes) -> None:
+        reader = self._reader = self._reader or PreludeReader()
         try:
-            found = self._reader.feed(data)
+            found = reader.feed(data)
         except PreludeError as error:
             self._bad_gateway(f"bad prelude: {error}")
             return

@@ -18,6 +18,12 @@ def is_plain(text: str) -> bool:
     return _PLAIN.fullmatch(text) is not None
 
 
+def _milliseconds(seconds: float) -> str:
+    """As `round(seconds * 1000, 3)` is written, in half the time."""
+    text = f"{seconds * 1000:.3f}"
+    return text if text[-1] != "0" else repr(float(text))
+
+
 class InvocationLines:
     """Those of one environment. All texts must be plain."""
 
@@ -43,9 +49,9 @@ class InvocationLines:
         started = epoch - duration
         return (
             f'{{"time":"{timestamp(epoch)}{self._report}{request_id}","record":{{"requestId":"{request_id}",'
-            f'"status":"success","metrics":{{"durationMs":{round(duration * 1000, 3)}}},'
+            f'"status":"success","metrics":{{"durationMs":{_milliseconds(duration)}}},'
             f'"spans":[{{"name":"responseLatency","start":"{timestamp(started)}",'
-            f'"durationMs":{round(response_latency * 1000, 3)}}},'
+            f'"durationMs":{_milliseconds(response_latency)}}},'
             f'{{"name":"responseDuration","start":"{timestamp(started + response_latency)}",'
-            f'"durationMs":{round(response_duration * 1000, 3)}}}]}}}}\n'
+            f'"durationMs":{_milliseconds(response_duration)}}}]}}}}\n'
         ).encode()
