@@ -71,6 +71,14 @@ def test_an_environment_that_dies(
     assert len(found.result["levels"]) == 2
 
 
+def test_an_environment_that_dies_of_the_first_request(tmp_path: Path, cache: Path, user: dict[str, str]) -> None:
+    found = run(tmp_path, cache, user, ("fragile",), "--levels", "1,4", "--seconds", "0.5")
+    assert (found.code, found.failing) == (1, ["errors"]), found.stdout
+    assert "the environment died at one request at a time: Runtime.ExitError" in found.text("errors")
+    assert found.result["largestSafeConcurrency"] == 0
+    assert len(found.result["levels"]) == 1
+
+
 def test_memory_of_each_request(tmp_path: Path, cache: Path, user: dict[str, str]) -> None:
     """4 MB for as long as it lasts."""
     found = run(tmp_path, cache, user, ("hungry",), "--levels", "1,4,16", "--seconds", "0.5")

@@ -99,6 +99,10 @@ async def dies(user: str) -> tuple[int, str]:
     return 200, f"hello {user}"
 
 
+async def fragile(user: str) -> tuple[int, str]:
+    os._exit(3)
+
+
 async def counts(user: str) -> tuple[int, str]:
     """The same alone, and not the same with others."""
     await asyncio.sleep(0.005)
@@ -115,5 +119,19 @@ lock = asyncio.Lock()
 stock: list[mmap.mmap] = []
 PATHS = {
     f"/{function.__name__}": function
-    for function in (sound, mixed, hidden, remembers, blocks, hungry, greedy, fails, broken, dies, counts, queues)
+    for function in (
+        sound,
+        mixed,
+        hidden,
+        remembers,
+        blocks,
+        hungry,
+        greedy,
+        fails,
+        broken,
+        dies,
+        fragile,
+        counts,
+        queues,
+    )
 }

@@ -117,7 +117,6 @@ class Check:
     async def _level(self, concurrency: int) -> Level:
         fewest, most = rounds(concurrency, len(self._plan.targets), self._plan.requests)
         budget = Budget(fewest, most, self._plan.seconds)
-        died_before = len(self._subject.deaths)
         async with self._watched() as seen:
             before = await self._sampler.look()
             self._sampler.start()
@@ -133,7 +132,7 @@ class Check:
             after = await self._sampler.look()
             looked = self._probes.worked - looked
         await self._look(concurrency)
-        died = self._subject.deaths[died_before:]
+        died = self._subject.deaths  # one that died while it was warmed up counts as well: no level follows
         return Level(
             concurrency,
             seconds,

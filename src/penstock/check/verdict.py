@@ -95,10 +95,14 @@ def judge(measured: Measured, rules: Rules) -> Verdict:
 def _deaths(measured: Measured) -> list[Finding]:
     advice = "penstock logs shows its last lines"
     return [
-        Finding(Kind.ERRORS, f"the environment died at {level.concurrency} requests at once: {level.died}", advice)
+        Finding(Kind.ERRORS, f"the environment died at {_requests(level.concurrency)}: {level.died}", advice)
         for level in measured.levels
         if level.died and "OutOfMemory" not in level.died
     ]
+
+
+def _requests(concurrency: int) -> str:
+    return "one request at a time" if concurrency == 1 else f"{concurrency} requests at once"
 
 
 def _note_echoes(measured: Measured, yardsticks: Sequence[Yardstick]) -> list[str]:
