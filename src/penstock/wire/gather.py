@@ -11,13 +11,34 @@ from collections.abc import Callable
 from typing import Final
 
 
-class Outbox:
-    """Writes for one transport."""
+class _Gathering:
+    """The reads being handled (a handler may feed itself once more) and who has something to send after them."""
 
-    __slots__ = ("_held", "_large", "_parts", "_transport")
+    __slots__ = ("depth", "outboxes")
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.outboxes: list[Outbox] = []
+
+
+class _Threads(threading.local):
+    """One for each thread: an event loop handles one read at a time, and a test run may have several."""
+
+    def __init__(self) -> None:
+        self.gathering = _Gathering()
+
+
+_THREADS: Final = _Threads()
+
+
+class Outbox:
+    """Writes for one transport, always in the thread it was made in."""
+
+    __slots__ = ("_gathering", "_held", "_large", "_parts", "_transport")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        self._gathering = _THREADS.gathering  # what a thread has for itself is slow to come by
         self._parts: list[bytes] = []
         self._held = False
         self._large = False
@@ -25,18 +46,18 @@ class Outbox:
     def write_large(self, *parts: bytes) -> None:
         """The same for so many bytes that joining them would cost more than handing them over one by one."""
         self._large = True
-        if not _GATHERING.depth:
+        if not self._gathering.depth:
             self._parts += parts
             self.flush()
             return
         if not self._parts or self._held:
             self._held = False
-            _GATHERING.outboxes.append(self)
+            self._gathering.outboxes.append(self)
         self._parts += parts
 
     def write(self, data: bytes) -> None:
         """Send `data` when the read that is being handled is done, or now when none is."""
-        if not _GATHERING.depth:
+        if not self._gathering.depth:
             if self._parts:
                 self._parts.append(data)
                 self.flush()
@@ -45,7 +66,7 @@ class Outbox:
             return
         if not self._parts or self._held:
             self._held = False
-            _GATHERING.outboxes.append(self)
+            self._gathering.outboxes.append(self)
         self._parts.append(data)
 
     def hold(self) -> None:
@@ -71,28 +92,15 @@ class Outbox:
                 self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
 
 
-class _Gathering(threading.local):
-    """The reads being handled (a handler may feed itself once more) and who has something to send after them.
-
-    One for each thread: an event loop handles one read at a time, and a test run may have several.
-    """
-
-    def __init__(self) -> None:
-        self.depth = 0
-        self.outboxes: list[Outbox] = []
-
-
-_GATHERING: Final = _Gathering()
-
-
 def handle_read(handle: Callable[[bytes], None], data: bytes) -> None:
     """Run `handle(data)` and then send what it caused to be written."""
-    _GATHERING.depth += 1
+    gathering = _THREADS.gathering
+    gathering.depth += 1
     try:
         handle(data)
     finally:
-        _GATHERING.depth -= 1
-        if not _GATHERING.depth and _GATHERING.outboxes:
-            outboxes, _GATHERING.outboxes = _GATHERING.outboxes, []
+        gathering.depth -= 1
+        if not gathering.depth and gathering.outboxes:
+            outboxes, gathering.outboxes = gathering.outboxes, []
             for outbox in outboxes:
                 outbox.flush_gathered()
