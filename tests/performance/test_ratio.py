@@ -64,14 +64,14 @@ async def _calls(ask: Ask) -> int:
 
 
 def test_calls_of_a_request() -> None:
-    """1.96 on Python 3.11 and on 3.13."""
+    """1.86 on Python 3.11, 1.87 on 3.13."""
 
     async def ratio() -> float:
         async with both(app) as paths:
             ours, bare = _json(paths)
             return await _calls(ours) / await _calls(bare)
 
-    assert uvloop.run(ratio()) < 2.15
+    assert uvloop.run(ratio()) < 2.05
 
 
 def test_calls_of_a_chunk() -> None:
@@ -102,7 +102,7 @@ async def _best_times(asks: tuple[Ask, Ask], times: int) -> float:
 
 @pytest.mark.parametrize("streams", [False, True], ids=["json", "stream"])
 def test_times(streams: bool) -> None:
-    """2.0 to 2.1 for a request and 1.4 to 1.6 for a stream, platform and adapter one after the other in one thread."""
+    """1.8 to 1.85 for a request and 1.4 to 1.6 for a stream, platform and adapter one after the other in one thread."""
 
     async def ratio() -> float:
         async with both(app) as paths:
@@ -110,4 +110,4 @@ def test_times(streams: bool) -> None:
                 return await _best_times(_stream(paths, _MANY), _STREAMS)
             return await _best_times(_json(paths), _REQUESTS)
 
-    assert uvloop.run(ratio()) < (2.2 if streams else 2.9)
+    assert uvloop.run(ratio()) < (2.2 if streams else 2.6)
