@@ -43,10 +43,10 @@ def test_redeploying_and_deleting(site: SamSite) -> None:
     visit.release()
     assert stream.rest().text == "end\n"
 
-    alias = site.tools.asked("lambda", "get-alias", "--function-name", site.function, "--name", "live")
+    alias = site.tools.ask("lambda", "get_alias", FunctionName=site.function, Name="live")
     assert alias["FunctionVersion"] == "2"
-    latest = site.tools.asked("lambda", "get-function-configuration", "--function-name", site.function)
-    version = site.tools.asked("lambda", "get-function-configuration", "--function-name", f"{site.function}:2")
+    latest = site.tools.ask("lambda", "get_function_configuration", FunctionName=site.function)
+    version = site.tools.ask("lambda", "get_function_configuration", FunctionName=f"{site.function}:2")
     assert version["CodeSha256"] == latest["CodeSha256"]
 
     site.tools.sam(site.project.folder, "delete", "--stack-name", STACK, "--no-prompts", "--region", "us-east-1")
@@ -54,8 +54,8 @@ def test_redeploying_and_deleting(site: SamSite) -> None:
     assert gone.code != 0
     assert f"Stack with id {STACK} does not exist" in gone
     assert site.get(url=url).status == 403
-    assert site.tools.asked("lambda", "list-functions")["Functions"] == []
-    assert site.tools.asked("lambda", "list-capacity-providers")["CapacityProviders"] == []
+    assert site.tools.ask("lambda", "list_functions")["Functions"] == []
+    assert site.tools.ask("lambda", "list_capacity_providers")["CapacityProviders"] == []
 
 
 def test_what_cannot_work_is_rolled_back(site: SamSite) -> None:

@@ -60,7 +60,7 @@ def test_an_ordinary_handler(tools: Tools, tmp_path: Path) -> None:
     )
     assert "SignatureDoesNotMatch" in refused
     tools.sam(example, "delete", "--stack-name", example.name, "--no-prompts", "--region", "us-east-1")
-    assert tools.asked("lambda", "list-functions")["Functions"] == []
+    assert tools.ask("lambda", "list_functions")["Functions"] == []
 
 
 def test_a_layer_that_sam_builds(tools: Tools, tmp_path: Path) -> None:
@@ -72,6 +72,6 @@ def test_a_layer_that_sam_builds(tools: Tools, tmp_path: Path) -> None:
     (tools.home / "bin" / "penstock").symlink_to(*PENSTOCK)
     url = deploy(tools, example)
     assert HostCall(url, "/").rest().text.endswith("] one process answers many requests at the same time\n")
-    [layer] = tools.asked("lambda", "list-layers")["Layers"]
+    [layer] = tools.ask("lambda", "list_layers")["Layers"]
     assert layer["LatestMatchingVersion"]["CompatibleRuntimes"] == ["python3.13"]
     tools.sam(example, "delete", "--stack-name", example.name, "--no-prompts", "--region", "us-east-1")

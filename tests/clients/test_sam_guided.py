@@ -104,7 +104,10 @@ def test_the_example(serve: Serve, tmp_path: Path) -> None:
     assert f"Successfully created/updated stack - {STACK} in {REGION}" in screen
     for kind in ("AWS::Lambda::CapacityProvider", "AWS::Lambda::Function", "AWS::Lambda::Url", "AWS::IAM::Role"):
         assert re.search(rf"CREATE_COMPLETE\s+{kind}", screen), screen
-    url = tools.output(STACK, "FunctionUrl")
+    url = tools.aws(
+        *("cloudformation", "describe-stacks", "--stack-name", STACK, "--output", "text"),
+        *("--query", "Stacks[0].Outputs[?OutputKey==`FunctionUrl`].OutputValue"),
+    ).output.strip()
     name = tools.output(STACK, "FunctionArn").rpartition(":")[2]
     assert url in screen
 
@@ -115,8 +118,8 @@ def test_the_example(serve: Serve, tmp_path: Path) -> None:
     assert {one["OutputKey"]: one["OutputValue"] for one in listed}["FunctionUrl"] == url
 
     # An event that is no request comes to the app as POST /events, which this one does not have.
-    done = tools.asked("lambda", "invoke", "--function-name", f"{name}:live", "--payload", "{}", "out.json")
-    assert done["StatusCode"] == 200
+    done = tools.aws("lambda", "invoke", "--function-name", f"{name}:live", "--payload", "{}", "out.json")
+    assert json.loads(done.output)["StatusCode"] == 200
     assert (tools.home / "out.json").read_bytes().endswith(b'{"detail":"Not Found"}')
     published = ("--stack-name", STACK, "--parameter", "Qualifier=live")
     said = tools.sam(example, "remote", "invoke", FUNCTION, *published, "--event", "{}")

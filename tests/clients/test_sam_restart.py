@@ -16,14 +16,14 @@ def test_everything_survives_a_kill(tmp_path: Path, tmp_path_factory: pytest.Tem
         site.project.greet("first")
         site.deploy()
         url, function = site.url, site.function
-        before = site.tools.asked("cloudformation", "describe-stack-resources", "--stack-name", STACK)
+        before = site.tools.ask("cloudformation", "describe_stack_resources", StackName=STACK)
         assert site.get(url=url).text == "first"
 
         site.serve.kill()
         site.serve.start()
         assert site.tools.status(STACK) == "CREATE_COMPLETE"
         assert site.url == url
-        assert site.tools.asked("cloudformation", "describe-stack-resources", "--stack-name", STACK) == before
+        assert site.tools.ask("cloudformation", "describe_stack_resources", StackName=STACK) == before
         eventually(lambda: site.get(url=url).text == "first", "the first code's answer after a kill")
         site.tools.aws("lambda", "wait", "published-version-active", "--function-name", function, "--qualifier", "live")
 
@@ -40,7 +40,7 @@ def test_everything_survives_a_kill(tmp_path: Path, tmp_path_factory: pytest.Tem
 
         site.serve.kill()
         site.serve.start()
-        assert site.tools.asked("lambda", "list-functions")["Functions"] == []
+        assert site.tools.ask("lambda", "list_functions")["Functions"] == []
         assert site.get(url=url).status == 403
 
 
