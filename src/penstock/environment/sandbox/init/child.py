@@ -18,6 +18,17 @@ NICENESS = 5
 
 _CGROUP = "cgroup"
 
+# What Python or a process above may have set otherwise: a shell ignores the first two for what it starts with `&`.
+_DEFAULT = (
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGCHLD,
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+)
+
 ON_LINUX = os.uname().sysname == "Linux"
 
 
@@ -55,7 +66,7 @@ def start(spawn: Spawn, output: int, policy: Policy) -> int:
 def _become(spawn: Spawn, output: int, policy: Policy, parent: int, report: int) -> NoReturn:
     try:
         # Handlers end with exec, but what Python ignores would stay ignored; and none may run until then.
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
+        for signum in _DEFAULT:
             signal.signal(signum, signal.SIG_DFL)
         # A session of its own: no terminal, and a process group that can be signalled as a whole.
         os.setsid()
