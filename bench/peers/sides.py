@@ -129,7 +129,8 @@ async def _uvicorn(project: Project) -> AsyncIterator[Side]:
 async def _penstock(
     name: str, project: Project, template: str, *flags: str, streams: bool = True
 ) -> AsyncIterator[Side]:
-    async with up(project.folder / f"{template}.yaml", *_ONE, *flags) as platform:
+    # No side writes a line for each request: bare uvicorn is told so as well.
+    async with up(project.folder / f"{template}.yaml", *_ONE, "--no-access-log", *flags) as platform:
         yield Side(name, f"http://{platform.host}:{platform.port}", streams, (platform.process,))
 
 
