@@ -74,10 +74,12 @@ async def test_a_stream_that_breaks(port: Port, code: str | None) -> None:
     port.serve("logs", StartLiveTail=lambda call: {"responseStream": events()})
 
     def use(client: Any) -> Any:
-        stream = iter(tail(client))
+        found = tail(client)
+        stream = iter(found)
         assert next(stream) == update(1)
         with pytest.raises(EventStreamError) as caught:
             next(stream)
+        found.close()
         return caught.value.response["Error"]
 
     error = await port.run("logs", use, inject_host_prefix=False)

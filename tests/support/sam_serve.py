@@ -86,6 +86,8 @@ class Serve:
         self._reader = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
         self._reader.start()
         if not self._found.wait(START_S) or self._process.poll() is not None:
+            self._process.kill()
+            self._gone()
             pytest.fail(f"serve did not name its endpoint; it said:\n{self.said}")
         return time.monotonic() - began
 
