@@ -45,6 +45,13 @@ class Store:
         path = self._folder / "state.sqlite"
         path.touch(mode=0o600)  # functions' variables and temporary keys are in it; what SQLite puts beside it is alike
         self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _prepare(self) -> None:
         self._db.execute("PRAGMA locking_mode=EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")

@@ -105,7 +105,7 @@ def with_parameter(rules: str) -> str:
             f"{GROUP}\nOutputs: {{O: {{Value: !Sub '${{L.Nothing}}'}}}}",
             "Template error: resource L does not support attribute type Nothing in Fn::GetAtt",
         ),
-        (f"Resources: {{L: {{Type: X, Properties: {'[' * 400 + ']' * 400}}}}}", "nested too deeply"),
+        (f"Resources: {{L: {{Type: X, Properties: {'[' * 900 + ']' * 900}}}}}", "nested too deeply"),
         (f"Description: {'x' * 1025}\n{GROUP}", "'Description' length is greater than 1024."),
     ],
 )
