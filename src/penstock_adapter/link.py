@@ -15,6 +15,7 @@ from struct import Struct
 from typing import Any, Final, cast
 
 from penstock_adapter.link_transport import CREDIT, CREDIT_PAYLOAD, DATA, LARGE, OPEN, SIZES, LinkError, LinkTransport
+from penstock_adapter.writing import write_lines
 
 # What the client asks for, and the only answer that makes a connection a link.
 TARGET: Final = "/penstock/link"
@@ -243,6 +244,6 @@ class Link(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             return
         if large:
-            self._transport.writelines(out)
+            write_lines(self._transport, out)
         else:
             self._transport.write(b"".join(out))

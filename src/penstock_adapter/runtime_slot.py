@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 # Between attempts to reach a Runtime API that is away (`assumed`).
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 5.0
+from penstock_adapter.writing import write_lines
 
 
 class _State(Enum):
@@ -155,7 +156,7 @@ class RuntimeSlot(asyncio.Protocol):
         if self._out and self._transport is not None:
             if self._large:
                 self._large = False
-                self._transport.writelines(self._out)
+                write_lines(self._transport, self._out)
             else:
                 self._transport.write(self._out[0] if len(self._out) == 1 else b"".join(self._out))
             self._out.clear()
