@@ -25,6 +25,7 @@ from penstock_adapter.runtime_wire import (
     short_stream_head,
     stream_head,
 )
+from penstock_adapter.writing import write_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 # Between attempts to reach a Runtime API that is away (`assumed`).
 FIRST_RETRY_S = 0.1
 LONGEST_RETRY_S = 5.0
-from penstock_adapter.writing import write_lines
 
 
 class _State(Enum):
