@@ -19,16 +19,17 @@ def to_drain(
     age = [-host.instance.launched_at for host in staying]
     occupied = sum(bool(one) for one in left)
     kept = min(settings.initial_instances, zones)
-    # The emptiest instance with an environment of this version first; those in `last` would become empty too early.
+    # The emptiest instance with an environment of this version first; those in `last`, which have one each, would become
+    # empty too early.
     waiting = [(len(one), age[number], number) for number, one in enumerate(left) if _has(one, version)]
     heapq.heapify(waiting)
-    last: list[int] = []
+    last: list[tuple[float, int]] = []
     chosen: list[str] = []
     while len(chosen) < count and (waiting or last):
         if waiting and waiting[0][0] == 1 and occupied <= kept:
-            last.append(heapq.heappop(waiting)[-1])
+            heapq.heappush(last, heapq.heappop(waiting)[1:])
             continue
-        number = heapq.heappop(waiting)[-1] if waiting else last.pop(0)
+        number = heapq.heappop(waiting if waiting else last)[-1]
         one = left[number]
         gone = min((placed for placed in one if placed.version == version), key=lambda placed: placed.in_flight)
         one.remove(gone)

@@ -62,6 +62,15 @@ def plainly(version: str, count: int, hosts: list[Host], zones: int) -> tuple[st
     return tuple(chosen)
 
 
+def test_the_youngest_goes_first_also_of_those_that_were_to_stay() -> None:
+    def host(number: int, launched_at: float, count: int) -> Host:
+        instance = ManagedInstance(f"i-{number}", TYPES[0], "a", launched_at)
+        return Host(instance, tuple(Placed(f"{number}.{place_}", "f", SIZE) for place_ in range(count)))
+
+    hosts = [host(0, 0.0, 1), host(1, 1.0, 2)]
+    assert to_drain("f", 2, hosts, SETTINGS, 2) == plainly("f", 2, hosts, 2) == ("1.0", "1.1")
+
+
 @given(many_hosts(), st.integers(0, 12), st.integers(1, 4))
 def test_those_who_drain_are_those_of_the_plain_rule(hosts: list[Host], count: int, zones: int) -> None:
     assert to_drain("f", count, hosts, SETTINGS, zones) == plainly("f", count, hosts, zones)
