@@ -19,8 +19,8 @@ def to_drain(
     age = [-host.instance.launched_at for host in staying]
     occupied = sum(bool(one) for one in left)
     kept = min(settings.initial_instances, zones)
-    # The emptiest instance with an environment of this version first; those in `last`, which have one each, would become
-    # empty too early.
+    # The emptiest instance with an environment of this version first; those in `last`, which have one each, would
+    # become empty too early.
     waiting = [(len(one), age[number], number) for number, one in enumerate(left) if _has(one, version)]
     heapq.heapify(waiting)
     last: list[tuple[float, int]] = []
@@ -29,7 +29,7 @@ def to_drain(
         if waiting and waiting[0][0] == 1 and occupied <= kept:
             heapq.heappush(last, heapq.heappop(waiting)[1:])
             continue
-        number = heapq.heappop(waiting if waiting else last)[-1]
+        number = (heapq.heappop(waiting) if waiting else heapq.heappop(last))[-1]
         one = left[number]
         gone = min((placed for placed in one if placed.version == version), key=lambda placed: placed.in_flight)
         one.remove(gone)
