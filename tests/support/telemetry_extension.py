@@ -8,6 +8,7 @@ import http.client
 import http.server
 import json
 import os
+import select
 import socket
 import socketserver
 import sys
@@ -18,6 +19,8 @@ NAME, KIND, PORT = sys.argv[1], sys.argv[2], int(sys.argv[3])
 HOST = "sandbox.localdomain" if PORT else "127.0.0.1"
 received: list[dict[str, object]] = []
 paths: set[str] = set()
+listeners: list["TcpListener"] = []
+taking = threading.Lock()
 
 
 class HttpListener(http.server.BaseHTTPRequestHandler):
@@ -32,10 +35,29 @@ class HttpListener(http.server.BaseHTTPRequestHandler):
         """Nothing: a line would be another event."""
 
 
-class TcpListener(socketserver.StreamRequestHandler):
+class TcpListener(socketserver.BaseRequestHandler):
+    """Nobody answers for a batch over TCP: what has arrived when the end comes is taken then."""
+
+    def setup(self) -> None:
+        self.rest = b""
+        self.ended = False
+        listeners.append(self)
+
     def handle(self) -> None:
-        while line := self.rfile.readline():
-            received.append(json.loads(line))
+        while not self.ended:
+            select.select([self.request], [], [])
+            self.take()
+
+    def take(self) -> bool:
+        """What is there; False when that is nothing."""
+        with taking:
+            if self.ended or not select.select([self.request], [], [], 0)[0]:
+                return False
+            data = self.request.recv(65536)
+            self.ended = not data
+            *lines, self.rest = (self.rest + data).split(b"\n")
+            received.extend(map(json.loads, lines))
+            return not self.ended
 
 
 def listen() -> int:
@@ -78,6 +100,9 @@ def main() -> None:
     sys.stdout.flush()
     call("PUT", "/2022-07-01/telemetry", known, subscription)
     event = json.loads(call("GET", "/2020-01-01/extension/event/next", known).read())
+    for listener in listeners:
+        while listener.take():
+            pass
     told = {"name": NAME, "event": event["eventType"], "paths": sorted(paths), "received": received}
     sys.stdout.write(f"TOLD {json.dumps(told)}\n")
     sys.stdout.flush()
