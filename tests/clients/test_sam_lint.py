@@ -19,10 +19,9 @@ def test_cfn_lint(tmp_path: Path) -> None:
     assert expect(0, run(tmp_path, [lint, "--regions", REGION, "--", *TEMPLATES], variables(tmp_path))) == ""
 
 
-@pytest.mark.parametrize("name", ["fastapi-streaming", "fastapi-inprocess"])
-def test_sam_validate(name: str, tmp_path: Path) -> None:
-    """It runs the same linter, three seconds a template: two of them show that."""
-    words = (need_client("sam-cli"), "validate", "--lint", "--template", EXAMPLES / name / "template.yaml")
+@pytest.mark.parametrize("template", TEMPLATES, ids=[template.parent.name for template in TEMPLATES])
+def test_sam_validate(template: Path, tmp_path: Path) -> None:
+    words = (need_client("sam-cli"), "validate", "--lint", "--template", template)
     said = expect(0, run(tmp_path, words, variables(tmp_path, AWS_DEFAULT_REGION=REGION)))
     assert "is a valid SAM Template" in said
 

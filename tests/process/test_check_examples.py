@@ -10,7 +10,7 @@ from support.checks import CHECK_PATIENCE_S, EXAMPLES, behind_uvicorn, check, co
 from support.package_index import need_packages
 from support.up import shared_cache
 
-HELLO = ("--path", "/hello?user={token}", "--levels", "1,8,16", "--seconds", "0.5")
+HELLO = ("--path", "/hello?user={token}", "--levels", "1,8,16", "--seconds", "1")
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import pytest
 
 from penstock.environment.lifecycle import State
 from penstock.environment.memory import CgroupError, CgroupHome, Usage, find_home
-from penstock.environment.memory.guard import INTERVAL_S
 from support.environment_rig import EnvironmentRig, Shape, environment
 from support.sandbox_rig import make_spec, need_namespaces, rigged
 from support.streams import PATIENCE_S, within
@@ -88,7 +87,7 @@ async def test_files_in_tmp_are_not_memory(home: CgroupHome | None, tmp_path: Pa
         await rig.start()
         assert await rig.invoke("write 55").result() == "written"
         await rig.slots(1)
-        assert await rig.invoke(f"hold 20 {10 * INTERVAL_S}").result() == str(20 << 20)
+        assert await rig.invoke("hold 20").result() == str(20 << 20)
         assert not rig.death.done()
 
 

@@ -19,8 +19,9 @@ from support.up import PENSTOCK, shared_cache
 
 MARK = "serve-command"
 CONFIG = Config(read_timeout=PATIENCE_S, connect_timeout=PATIENCE_S, retries={"total_max_attempts": 1}, proxies={})
-# "A start takes under 0.5 s and 100 MB." Of processor time, which a busy machine does not stretch.
-MAX_START_CPU_S = 0.5
+# A start is meant to take under 0.5 s and 100 MB. The bound is wider: it is of processor time, with one call and the
+# end in it, on a machine that is not known.
+MAX_CPU_S = 1.0
 MAX_MEMORY_MIB = 100
 
 
@@ -63,8 +64,7 @@ def test_a_start_is_quick_and_small(serve: Serve) -> None:
     assert serve.memory_mib < MAX_MEMORY_MIB
     assert serve.stop() == 0
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # With its end and one call, which read a service model.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2 * MAX_START_CPU_S
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < MAX_CPU_S
 
 
 def test_a_folder_is_one_processs(serve: Serve) -> None:

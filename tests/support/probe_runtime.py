@@ -50,9 +50,8 @@ def answer(event: dict[str, str]) -> str:
     if what == "signal":
         os.kill(os.getpid(), int(argument))
     if what == "hold":
-        mib, _, seconds = argument.partition(" ")
-        held = hold(int(mib))
-        time.sleep(float(seconds or 5))
+        held = hold(int(argument))
+        time.sleep(5)
         return str(len(held))
     if what == "child":  # the same in a process below this one
         return str(subprocess.run([sys.executable, "-ISc", _CHILD % int(argument)], check=False).returncode)
